@@ -1,0 +1,88 @@
+"""``edge-sv``: joins the commands, turns errors into words and exit codes.
+
+Exit codes: 0 ok, 1 bug, 2 usage, 3 bad data or file, 4 does not fit, 5 accuracy gate failed,
+6 tool missing, 130 interrupted. ``verify`` adds 10: rejected.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+import typer
+
+from edge_sv.errors import EdgeSvError
+
+# command -> module; a module is imported when its command runs, so that `--help` stays fast.
+COMMANDS = {
+    "train": ("edge_sv.cli.train", "Train a speaker net from a TOML configuration."),
+    "summary": ("edge_sv.cli.summary", "Print a model's layers: shapes, parameters, bits, bytes, MACs."),
+    "evaluate": ("edge_sv.cli.evaluate", "Score a trial list: EER, minDCF, Cllr with intervals."),
+    "build": ("edge_sv.cli.build", "Compress, convert, check and package a model for a target."),
+    "targets": ("edge_sv.cli.targets", "List the targets and their limits."),
+    "enroll": ("edge_sv.cli.enroll", "Make a voice print from recordings."),
+    "verify": ("edge_sv.cli.verify", "Compare a recording with a voice print."),
+    "demo": ("edge_sv.cli.demo", "Build the bundled net, enroll a voice, verify others."),
+}
+
+
+class LazyCommands(typer.core.TyperGroup):
+    """Imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(name=cmd_name)(module.command)
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+app = typer.Typer(
+    cls=LazyCommands, add_completion=False, no_args_is_help=True, rich_markup_mode=None, invoke_without_command=True
+)
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    """Take speaker verification nets to microcontrollers, and prove that they still verify there."""
+    if version:
+        from edge_sv import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run ``edge-sv`` and exit with its code."""
+    try:
+        code = app(standalone_mode=False)
+    except EdgeSvError as error:
+        _complain(str(error))
+        code = error.exit_code
+    except click.exceptions.Abort:
+        _complain("interrupted")
+        code = 130
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        code = 130
+    except click.ClickException as error:
+        error.show(file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"error: {text}\n")
