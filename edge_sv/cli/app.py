@@ -9,11 +9,16 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import TYPE_CHECKING
 
-import click
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from edge_sv.errors import EdgeSvError
+from edge_sv.errors import EdgeSvError, UsageError, unknown_name
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
 
 # command -> module; a module is imported when its command runs, so that `--help` stays fast.
 COMMANDS = {
@@ -28,38 +33,47 @@ COMMANDS = {
 }
 
 
-class LazyCommands(typer.core.TyperGroup):
+class LazyCommands(TyperGroup):
     """Imports a command's module only when that command is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Name the commands in the order of `COMMANDS`."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Context, cmd_name: str) -> Command:
+        """Import and return a command.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
         if cmd_name not in COMMANDS:
-            return None
+            raise unknown_name("command", cmd_name, COMMANDS)
         module = importlib.import_module(COMMANDS[cmd_name][0])
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
         single.command(name=cmd_name)(module.command)
         return typer.main.get_command(single)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
-app = typer.Typer(
-    cls=LazyCommands, add_completion=False, no_args_is_help=True, rich_markup_mode=None, invoke_without_command=True
-)
+app = typer.Typer(cls=LazyCommands, add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()
-def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+def _root(
+    ctx: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and exit.")
+) -> None:
     """Take speaker verification nets to microcontrollers, and prove that they still verify there."""
     if version:
         from edge_sv import __version__
 
         typer.echo(__version__)
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 def main() -> None:
@@ -69,14 +83,11 @@ def main() -> None:
     except EdgeSvError as error:
         _complain(str(error))
         code = error.exit_code
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         _complain("interrupted")
         code = 130
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        code = 130
-    except click.ClickException as error:
-        error.show(file=sys.stderr)
+    except TyperException as error:
+        _complain(str(UsageError(error.format_message(), hint="edge-sv COMMAND --help")))
         code = error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
