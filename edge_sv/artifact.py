@@ -1,0 +1,209 @@
+"""A converted model and everything needed to use it: one value in memory, one folder on disk.
+
+The folder holds `artifact.json` (everything but bytes), `model.tflite` and, where the default scoring normalizes
+against a cohort, `cohort.npz` (int8 embeddings and their scale). `artifact.json` states the sha256 of the others.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_sv.errors import DataError, EdgeSvError
+from edge_sv.features import FeatureConfig, Float32
+from edge_sv.files import atomic_folder, sha256_bytes, sha256_file
+from edge_sv.profile import LayerProfile
+from edge_sv.scoring import Cohort, Scoring
+from edge_sv.segments import SegmentRule
+
+ARTIFACT_FILE = "artifact.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """A converted model.
+
+    Args:
+        name: the net it was made from.
+        kind: format of `model`.
+        model: the file's bytes. Input (1, frames, num_mels, 1) int8, output (1, embedding_dim) int8.
+        features: the front end it was trained with.
+        segments: how recordings are cut for it.
+        embedding_dim: length of an embedding.
+        recipe: how it was compressed.
+        layers: cost of each operator.
+        scoring: default scoring and its threshold, None when no development list was given.
+        cohort: embeddings for AS-norm.
+        provenance: where it comes from and what the check stage measured; JSON values.
+    """
+
+    name: str
+    kind: Literal["tflite"]
+    model: bytes = field(repr=False)
+    features: FeatureConfig
+    segments: SegmentRule
+    embedding_dim: int
+    recipe: str
+    layers: tuple[LayerProfile, ...] = field(repr=False)
+    scoring: Scoring | None = None
+    cohort: Cohort | None = field(default=None, repr=False)
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the model's bytes: the identity that voice prints are bound to."""
+        return sha256_bytes(self.model)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    file: str
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    schema_version: Literal[1]
+    name: str
+    kind: Literal["tflite"]
+    model: _File
+    features: dict[str, Any]
+    segments: dict[str, int]
+    embedding_dim: int
+    recipe: str
+    layers: list[dict[str, Any]]
+    scoring: dict[str, Any] | None
+    cohort: _File | None
+    provenance: dict[str, Any]
+
+
+def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
+    """Return file name -> content of an artifact's folder; same artifact, same bytes."""
+    files = {"model.tflite": artifact.model}
+    if artifact.cohort is not None:
+        files["cohort.npz"] = _pack_cohort(artifact.cohort)
+    stated = {name: {"file": name, "sha256": sha256_bytes(data)} for name, data in files.items()}
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "name": artifact.name,
+        "kind": artifact.kind,
+        "recipe": artifact.recipe,
+        "model": stated["model.tflite"],
+        "cohort": stated.get("cohort.npz"),
+        "embedding_dim": artifact.embedding_dim,
+        "scoring": None if artifact.scoring is None else artifact.scoring.to_dict(),
+        "segments": asdict(artifact.segments),
+        "features": artifact.features.to_dict(),
+        "provenance": artifact.provenance,
+        "layers": [layer.to_dict() for layer in artifact.layers],
+    }
+    return {ARTIFACT_FILE: (json.dumps(manifest, indent=1) + "\n").encode(), **files}
+
+
+def save_artifact(folder: Path, artifact: ModelArtifact) -> None:
+    """Write an artifact's folder; an existing one is replaced as a whole.
+
+    Raises:
+        DataError: the place is not writable or the disk is full; an old folder is untouched.
+    """
+    with atomic_folder(folder) as temporary:
+        for name, data in artifact_files(artifact).items():
+            (temporary / name).write_bytes(data)
+
+
+def load_artifact(folder: Path) -> ModelArtifact:
+    """Read an artifact's folder.
+
+    Raises:
+        DataError: a file is missing, damaged (its sha256 differs) or written by a newer version.
+    """
+    manifest = _read_manifest(folder / ARTIFACT_FILE)
+    model = _read_stated(folder, manifest.model)
+    cohort = None if manifest.cohort is None else _unpack_cohort(_read_stated(folder, manifest.cohort), folder)
+    try:
+        return ModelArtifact(
+            name=manifest.name,
+            kind=manifest.kind,
+            model=model,
+            features=FeatureConfig.from_dict(manifest.features),
+            segments=SegmentRule(**manifest.segments),
+            embedding_dim=manifest.embedding_dim,
+            recipe=manifest.recipe,
+            layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
+            scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
+            cohort=cohort,
+            provenance=manifest.provenance,
+        )
+    except (TypeError, KeyError, ValueError, EdgeSvError) as error:
+        raise _damaged(folder / ARTIFACT_FILE, str(error)) from error
+
+
+def round_cohort(cohort: Cohort) -> Cohort:
+    """Return the cohort as it will be after saving and loading: its embeddings on the int8 grid."""
+    return _unpack_cohort(_pack_cohort(cohort), Path())
+
+
+def net_sha256(folder: Path) -> str:
+    """Return the identity of a float net's folder: one SHA-256 over its description and its weights.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    try:
+        return sha256_bytes("".join(sha256_file(folder / name) for name in ("net.json", "weights.npz")).encode())
+    except OSError as error:
+        got = f"{error.filename}: {error.strerror}"
+        raise DataError(f"{folder} is not a float net", details={"got": got}) from error
+
+
+def _read_manifest(path: Path) -> _Manifest:
+    try:
+        return _Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"no converted model in {path.parent}", details={"missing": path.name}) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise _damaged(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+
+
+def _read_stated(folder: Path, stated: _File) -> bytes:
+    path = folder / Path(stated.file).name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    if sha256_bytes(data) != stated.sha256:
+        raise _damaged(path, f"sha256 {sha256_bytes(data)[:12]}..., {ARTIFACT_FILE} states {stated.sha256[:12]}...")
+    return data
+
+
+def _pack_cohort(cohort: Cohort) -> bytes:
+    embeddings = np.asarray(cohort.embeddings, np.float32)
+    scale = np.float32(max(float(np.abs(embeddings).max(initial=0.0)), 1e-12) / 127)
+    stream = io.BytesIO()
+    np.savez(stream, embeddings=np.rint(embeddings / scale).astype(np.int8), scale=scale)
+    return stream.getvalue()
+
+
+def _unpack_cohort(data: bytes, folder: Path) -> Cohort:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            embeddings: Float32 = arrays["embeddings"].astype(np.float32) * np.float32(arrays["scale"])
+    except (ValueError, KeyError, OSError) as error:
+        raise _damaged(folder / "cohort.npz", str(error)) from error
+    return Cohort(embeddings)
+
+
+def _damaged(path: Path, got: str) -> DataError:
+    return DataError(f"{path} is damaged", details={"got": got}, hint="copy it again, or convert the model again")

@@ -1,0 +1,116 @@
+"""What an embedder is, and the part that all int8 runtimes share: PCM -> features -> int8 -> net -> embedding."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sv.artifact import ModelArtifact
+from edge_sv.errors import DataError
+from edge_sv.features import FeatureConfig, Float32, Int16, compute_features
+from edge_sv.segments import SegmentRule, embed_features
+
+Int8 = npt.NDArray[np.int8]
+
+
+class Embedder(Protocol):
+    """Turns recordings into embeddings, whatever computes it. Use one embedder from one thread at a time."""
+
+    @property
+    def features(self) -> FeatureConfig:
+        """The front end."""
+
+    @property
+    def segments(self) -> SegmentRule:
+        """How recordings are cut."""
+
+    @property
+    def embedding_dim(self) -> int:
+        """Length of an embedding."""
+
+    @property
+    def model_sha256(self) -> str:
+        """Identity of the model; embeddings of different models do not compare."""
+
+    def embed(self, pcm: Int16) -> Float32:
+        """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
+
+
+@dataclass(frozen=True)
+class TensorFormat:
+    """Shape and scale of an int8 tensor: value = scale * (q - zero_point)."""
+
+    shape: tuple[int, ...]
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def from_details(cls, details: Mapping[str, Any]) -> TensorFormat:
+        """Read an interpreter's description of an input or output.
+
+        Raises:
+            DataError: the tensor is not int8 with one scale.
+        """
+        scales, zero_points = (details["quantization_parameters"][key] for key in ("scales", "zero_points"))
+        if np.dtype(details["dtype"]) != np.int8 or len(scales) != 1:
+            raise DataError(
+                "the model's input and output must be int8 tensors with one scale",
+                details={"got": f"{np.dtype(details['dtype']).name} with {len(scales)} scales"},
+                hint="convert the float net with edge-sv build",
+            )
+        return cls(tuple(int(n) for n in details["shape"]), float(scales[0]), int(zero_points[0]))
+
+    def quantize(self, values: Float32) -> Int8:
+        """Round half away from zero to the tensor's grid and saturate; float32 arithmetic as on the device."""
+        steps = values / np.float32(self.scale)
+        rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + np.float32(self.zero_point)
+        return np.clip(rounded, -128, 127).astype(np.int8)
+
+    def dequantize(self, values: Int8) -> Float32:
+        """Return the float32 values that int8 values stand for."""
+        return np.float32(self.scale) * (values.astype(np.float32) - np.float32(self.zero_point))
+
+
+class IntegerEmbedder(abc.ABC):
+    """An embedder around an int8 model; a runtime adds `invoke`."""
+
+    input: TensorFormat
+    output: TensorFormat
+
+    def __init__(self, artifact: ModelArtifact) -> None:
+        self.features = artifact.features
+        self.segments = artifact.segments
+        self.embedding_dim = artifact.embedding_dim
+        self.model_sha256 = artifact.sha256
+
+    @abc.abstractmethod
+    def invoke(self, segment: Int8) -> Int8:
+        """Run the net: (frames, num_mels) int8 in the input's scale -> (embedding_dim,) int8."""
+
+    def run(self, segment: Float32) -> Float32:
+        """Embed one segment of features, (frames, num_mels) -> (embedding_dim,), not length-normalized."""
+        return self.output.dequantize(self.invoke(self.input.quantize(segment)))
+
+    def embed(self, pcm: Int16) -> Float32:
+        """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
+        return embed_features(compute_features(pcm, self.features), self.segments, self.run)
+
+    def _set_formats(self, input_details: Mapping[str, Any], output_details: Mapping[str, Any]) -> None:
+        self.input = TensorFormat.from_details(input_details)
+        self.output = TensorFormat.from_details(output_details)
+        wanted = (1, self.segments.frames, self.features.num_mels, 1)
+        if self.input.shape != wanted:
+            raise DataError(
+                "the model does not fit its description",
+                details={"got": f"input {self.input.shape}", "described": f"input {wanted}"},
+            )
+        if int(np.prod(self.output.shape)) != self.embedding_dim:
+            raise DataError(
+                "the model does not fit its description",
+                details={"got": f"output {self.output.shape}", "described": f"{self.embedding_dim} values"},
+            )
