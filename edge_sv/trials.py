@@ -1,0 +1,193 @@
+"""Trial lists: which two recordings are compared, and whether one speaker made both."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sv.errors import DataError
+
+NAMED = 3
+"""How many offenders an error names before it only counts them."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One comparison: `label` is True for a target trial (same speaker); `enroll` and `test` are recording ids."""
+
+    label: bool
+    enroll: str
+    test: str
+
+
+@dataclass(frozen=True)
+class TrialList:
+    """Trials in the order of their file, at least one target and one non-target among them."""
+
+    trials: tuple[Trial, ...]
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def __iter__(self) -> Iterator[Trial]:
+        return iter(self.trials)
+
+    @property
+    def labels(self) -> npt.NDArray[np.bool_]:
+        """Return (num_trials,) bool: True for target trials."""
+        return np.array([trial.label for trial in self.trials], np.bool_)
+
+    @property
+    def recordings(self) -> tuple[str, ...]:
+        """Return every recording id once, in the order of first use."""
+        return tuple(dict.fromkeys(name for trial in self.trials for name in (trial.enroll, trial.test)))
+
+    def to_text(self) -> str:
+        """Write the list in the format that `read_trials` reads."""
+        return "".join(f"{int(trial.label)} {trial.enroll} {trial.test}\n" for trial in self.trials)
+
+
+def read_trials(path: Path) -> TrialList:
+    """Read a VoxCeleb text list: one `label enroll test` a line, label 1 (same speaker) or 0; empty lines are skipped.
+
+    Raises:
+        DataError: no such file, not text, a wrong line (named by its number), or a list without target or without
+            non-target trials.
+    """
+    trials: list[Trial] = []
+    for number, line in enumerate(_read_text(path, "trial list").splitlines(), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != 3:
+            raise _wrong_line(path, number, line, f"expected 3 fields (label enroll test), got {len(fields)}")
+        if fields[0] not in ("0", "1"):
+            raise _wrong_line(path, number, line, f"label must be 1 (same speaker) or 0, got '{fields[0]}'")
+        trials.append(Trial(fields[0] == "1", fields[1], fields[2]))
+    targets = sum(trial.label for trial in trials)
+    if not trials:
+        raise DataError(f"trial list {path} is empty", hint="write one 'label enroll test' a line")
+    if targets in (0, len(trials)):
+        missing = "target (label 1)" if targets == 0 else "non-target (label 0)"
+        raise DataError(
+            f"trial list {path} has no {missing} trial", details={"got": f"{len(trials)} trials, {targets} targets"}
+        )
+    return TrialList(tuple(trials))
+
+
+def read_utterances(path: Path) -> dict[str, tuple[str, ...]]:
+    """Read which files make each utterance: columns `utt_id` and `files` (separated by `|`, joined in this order).
+
+    Returns:
+        utt_id -> file names as written.
+
+    Raises:
+        DataError: no such file, a missing column, an utterance without files or listed twice.
+    """
+    utterances: dict[str, tuple[str, ...]] = {}
+    for number, row in _read_rows(path, ("utt_id", "files")):
+        name, files = row["utt_id"], tuple(part for part in row["files"].split("|") if part)
+        if not name or not files:
+            raise DataError(f"{path}, line {number}: utterance '{name}' lists no files")
+        if name in utterances:
+            raise DataError(f"{path}, line {number}: utterance '{name}' is listed twice")
+        utterances[name] = files
+    if not utterances:
+        raise DataError(f"{path} lists no utterance")
+    return utterances
+
+
+def read_speakers(path: Path) -> dict[str, str]:
+    """Read utt_id -> speaker from an utterances file; empty when it has no `speaker` column."""
+    rows = (row for _, row in _read_rows(path, ("utt_id",)))
+    return {row["utt_id"]: row["speaker"] for row in rows if row.get("speaker")}
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Where the ids of a trial list lead.
+
+    Args:
+        files: id -> the files that are joined to make the recording.
+        speakers: id -> speaker.
+    """
+
+    files: Mapping[str, tuple[Path, ...]]
+    speakers: Mapping[str, str]
+
+
+def find_recordings(trials: TrialList, audio: Path, *, utterances: Path | None = None) -> Recordings:
+    """Find the files and the speaker of every recording of a trial list.
+
+    An id that `utterances` lists stands for its files, which are looked for below that file's folder and then below
+    `audio`; any other id is a path below `audio`. The speaker comes from the utterances file's `speaker` column,
+    else it is the id's first path component (`id10270/video/00001.wav` -> `id10270`).
+
+    Raises:
+        DataError: files are missing; names the first few and counts them all.
+    """
+    joined = read_utterances(utterances) if utterances else {}
+    speakers = read_speakers(utterances) if utterances else {}
+    folders = (utterances.parent, audio) if utterances else (audio,)
+    files: dict[str, tuple[Path, ...]] = {}
+    missing: list[Path] = []
+    for name in trials.recordings:
+        found = [_locate(part, folders if name in joined else (audio,)) for part in joined.get(name, (name,))]
+        missing += [path for path in found if not path.is_file()]
+        files[name] = tuple(found)
+    if missing:
+        raise _missing_files(missing, len(files), audio, utterances)
+    return Recordings(files, {name: speakers.get(name) or _first_component(name) for name in files})
+
+
+def _locate(name: str, folders: tuple[Path, ...]) -> Path:
+    candidates = [folder / name for folder in folders]
+    return next((path for path in candidates if path.is_file()), candidates[0])
+
+
+def _first_component(name: str) -> str:
+    return next(part for part in name.split("/") if part not in ("", "."))
+
+
+def _missing_files(missing: list[Path], total: int, audio: Path, utterances: Path | None) -> DataError:
+    named = ", ".join(str(path) for path in missing[:NAMED])
+    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    hint = "give the folder that the list's paths start from as --audio"
+    if utterances is None:
+        hint += ", or --utterances when the ids are utterance ids"
+    return DataError(
+        f"{len(missing)} files of the trial list are missing (it uses {total} recordings)",
+        details={"missing": named + more, "audio": str(audio)},
+        hint=hint,
+    )
+
+
+def _read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    reader = csv.DictReader(_read_text(path, "utterances file").splitlines())
+    absent = [column for column in columns if column not in (reader.fieldnames or ())]
+    if absent:
+        raise DataError(
+            f"{path} has no column '{absent[0]}'",
+            details={"got": ", ".join(reader.fieldnames or ()) or "an empty file"},
+        )
+    for row in reader:
+        if None in row or None in row.values():
+            raise DataError(f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} fields")
+        yield reader.line_num, row
+
+
+def _read_text(path: Path, what: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise DataError(f"cannot read {what} {path}", details={"got": reason or str(error)}) from error
+
+
+def _wrong_line(path: Path, number: int, line: str, problem: str) -> DataError:
+    return DataError(f"{path}, line {number}: {problem}", details={"line": line.strip()[:120]})
