@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import oaconvolve
 
-from edge_sv.features import Int16
+from edge_sv.audio import Int16
 
 _PEAK = 32767.0
 

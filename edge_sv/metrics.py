@@ -1,9 +1,9 @@
 """How well scores separate target from non-target trials.
 
 All functions take `scores` (num_trials,) and `labels` (num_trials,) bool, True for target trials, and accept a trial
-when its score is at least the threshold. The operating points of a list are its distinct scores taken as thresholds, and
-one above the highest that accepts nothing; equal scores are never separated. Between neighbouring operating points the
-curve of (false-accept rate, miss rate) is a straight line: what a random choice between the two thresholds reaches.
+when its score is at least the threshold. The operating points of a list are its distinct scores taken as thresholds,
+and one above the highest that accepts nothing; equal scores are never separated. Between neighbouring operating points
+the curve of (false-accept rate, miss rate) is a straight line: what a random choice between the two thresholds reaches.
 """
 
 from __future__ import annotations
