@@ -6,8 +6,10 @@ what is not a whole sound file, `check_speech` what holds no usable speech.
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,8 +36,8 @@ SPEECH_FLOOR_DBFS = -65.0
 """A frame below this level never counts as speech: speech with peaks down to about -50 dBFS is accepted."""
 
 MAX_CLIPPED_SHARE = 0.1
-"""A recording with a larger share of its samples at full scale is refused. Speech whose peaks are 12 dB too loud for the
-converter reaches this; the worst of our test recordings has 0.005."""
+"""A recording with a larger share of its samples at full scale is refused. Speech whose peaks are 12 dB too loud for
+the converter reaches this; the worst of our test recordings has 0.005."""
 
 _FRAME_SECONDS = 0.025
 _LOUD_SECONDS = 0.1
@@ -96,8 +98,8 @@ def read_speech(paths: Sequence[Path], *, sample_rate: int = 16000) -> Int16:
 def check_speech(pcm: Int16, *, sample_rate: int = 16000, name: str = "recording") -> None:
     """Refuse a recording without enough usable speech.
 
-    This looks at levels alone (see `speech_seconds`): music passes, and so does any loud noise. A mains hum is silence up
-    to about -25 dBFS.
+    This looks at levels alone (see `speech_seconds`): music passes, and so does any loud noise. A mains hum is silence
+    up to about -25 dBFS.
 
     Args:
         pcm: (num_samples,) int16.
@@ -179,12 +181,9 @@ def _frame_levels(pcm: Int16, sample_rate: int) -> Float32:
 def _decode(path: Path) -> tuple[Float32, int]:
     """Return a sound file's samples, (num_samples, num_channels) in [-1, 1), and its sample rate in Hz."""
     try:
-        with path.open("rb") as stream:
-            _refuse_truncated_wav(path, stream)
-            stream.seek(0)
-            with soundfile.SoundFile(stream) as sound:
-                rate = int(sound.samplerate)
-                samples = sound.read(dtype="float32", always_2d=True)
+        with path.open("rb") as stream, soundfile.SoundFile(_with_whole_data(path, stream)) as sound:
+            rate = int(sound.samplerate)
+            samples = sound.read(dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise _not_audio(path, error.error_string) from error
     except OSError as error:
@@ -197,7 +196,9 @@ def _decode(path: Path) -> tuple[Float32, int]:
         raise DataError(f"{path} holds no samples", hint="record it again")
     if rate < MIN_SAMPLE_RATE:
         raise DataError(
-            f"{path} has too low a sample rate", details={"got": f"{rate} Hz; need at least {MIN_SAMPLE_RATE} Hz"}
+            f"{path} has too low a sample rate",
+            details={"got": f"{rate} Hz; need at least {MIN_SAMPLE_RATE} Hz"},
+            hint="record at 16 kHz",
         )
     return samples, rate
 
@@ -212,37 +213,63 @@ def _not_audio(path: Path, reason: str) -> DataError:
     )
 
 
-def _refuse_truncated_wav(path: Path, stream: BinaryIO) -> None:
-    """Refuse a wav file that ends before its `data` chunk does; libsndfile would read what is left without a word.
+@dataclass(frozen=True)
+class _WavHeader:
+    """Where a wav file's `data` chunk is, and how large its header says it is (bytes; None: not said)."""
 
-    Source: Multimedia Programming Interface and Data Specifications 1.0 (RIFF); ITU-R BS.2088 (RF64, `ds64`).
+    order: str
+    start: int
+    size: int | None
+    byte_rate: int
+
+
+def _with_whole_data(path: Path, stream: BinaryIO) -> BinaryIO:
+    """Return the stream from its start, once a wav file's `data` chunk is known to be all there.
+
+    libsndfile would read what is left of a wav file that was cut off, and nothing of one whose recorder never came back
+    to write the sizes, both without a word. The first is refused here, the second gets its sizes.
     """
-    kind, _, form = struct.unpack("<4sI4s", stream.read(12).ljust(12, b"\0"))
-    if kind not in (b"RIFF", b"RF64", b"BW64") or form != b"WAVE":
-        return
-    byte_rate = long_size = 0
-    file_size = path.stat().st_size
-    while len(header := stream.read(8)) == 8:
-        name, size = struct.unpack("<4sI", header)
+    header = _read_wav_header(stream)
+    stream.seek(0)
+    if header is None:
+        return stream
+    found = path.stat().st_size - header.start
+    if header.size is None and found <= 0xFFFFFFFF - header.start:
+        content = bytearray(stream.read())
+        content[4:8] = struct.pack(header.order + "I", len(content) - 8)
+        content[header.start - 4 : header.start] = struct.pack(header.order + "I", found)
+        return io.BytesIO(content)
+    if header.size is not None and found < header.size:
+        unit, scale = ("s", header.byte_rate) if header.byte_rate else ("bytes", 1)
+        raise DataError(
+            f"{path} is cut off",
+            details={"got": f"{found / scale:.2f} of {header.size / scale:.2f} {unit}"},
+            hint="copy or record it again",
+        )
+    return stream
+
+
+def _read_wav_header(stream: BinaryIO) -> _WavHeader | None:
+    """Read the chunks of a wav file up to its `data`; None when it is no wav file or has no `data`.
+
+    Source: IBM and Microsoft, Multimedia Programming Interface and Data Specifications 1.0 (RIFF, and RIFX with the
+    other byte order); ITU-R BS.2088 (RF64 and BW64, whose `ds64` chunk holds the long sizes).
+    """
+    kind, form = struct.unpack("<4s4x4s", stream.read(12).ljust(12, b"\0"))
+    if kind not in (b"RIFF", b"RIFX", b"RF64", b"BW64") or form != b"WAVE":
+        return None
+    order = ">" if kind == b"RIFX" else "<"
+    byte_rate, long_size = 0, None
+    while len(head := stream.read(8)) == 8:
+        name, size = struct.unpack(order + "4sI", head)
         start = stream.tell()
         if name == b"data":
-            expected = long_size if long_size and size == 0xFFFFFFFF else size
-            found = file_size - start
-            if found < expected and (expected < _UNKNOWN_WAV_SIZE or long_size):
-                raise _cut_off(path, expected, found, byte_rate)
-            return
-        body = stream.read(16) if name in (b"fmt ", b"ds64") else b""
-        if name == b"fmt " and len(body) == 16:
-            byte_rate = struct.unpack("<I", body[8:12])[0]
-        elif name == b"ds64" and len(body) == 16:
-            long_size = struct.unpack("<Q", body[8:])[0]
+            unknown = size == 0 or size >= _UNKNOWN_WAV_SIZE
+            return _WavHeader(order, start, long_size if unknown else size, byte_rate)
+        body = stream.read(16).ljust(16, b"\0") if name in (b"fmt ", b"ds64") else b""
+        if name == b"fmt ":
+            (byte_rate,) = struct.unpack(order + "8xI4x", body)
+        elif name == b"ds64":
+            (long_size,) = struct.unpack(order + "8xQ", body)
         stream.seek(start + size + size % 2)
-
-
-def _cut_off(path: Path, expected: int, found: int, byte_rate: int) -> DataError:
-    unit, scale = ("s", byte_rate) if byte_rate else ("bytes", 1)
-    return DataError(
-        f"{path} is cut off",
-        details={"got": f"{found / scale:.2f} of {expected / scale:.2f} {unit}"},
-        hint="copy or record it again",
-    )
+    return None
