@@ -1,7 +1,7 @@
 """Pooling over time: a feature map of any length in, one vector out, in operators that int8 kernels compute exactly.
 
 Each step is a named layer of its own, so that quantization-aware training can reach it, and becomes one builtin
-operator: MEAN, SUB, MUL, RSQRT, ADD, CONV_2D, LOGISTIC, CONCATENATION, RESHAPE. SUM, DIV, SQRT and SOFTMAX over time
+operator: MEAN, SUB, MUL, RSQRT, ADD, CONV_2D, TANH, LOGISTIC, CONCATENATION, RESHAPE. SUM, DIV, SQRT and SOFTMAX over time
 are avoided: their int8 kernels are missing, wrong or too coarse (a softmax weight near 1/frames is below one step of
 1/256 when frames > 256).
 """
@@ -13,8 +13,10 @@ from typing import Any, Literal, get_args
 
 import tensorflow as tf
 import tf_keras
+from tf_keras import layers
 
 from edge_sv.errors import unknown_name
+from edge_sv.models.layers import Tensor, conv
 
 PoolingKind = Literal["mean", "mean_time_freq", "statistics", "deviation", "attentive"]
 
@@ -22,15 +24,15 @@ VARIANCE_EPSILON = 1e-3
 
 
 @tf_keras.utils.register_keras_serializable(package="edge_sv")
-class TimeMean(tf_keras.layers.Layer):  # type: ignore[misc]
+class TimeMean(layers.Layer):  # type: ignore[misc]
     """Average over time: (batch, time, freq, channels) -> (batch, 1, freq, channels)."""
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: Tensor) -> Tensor:
         return tf.reduce_mean(inputs, axis=1, keepdims=True)
 
 
 @tf_keras.utils.register_keras_serializable(package="edge_sv")
-class InverseSquareRoot(tf_keras.layers.Layer):  # type: ignore[misc]
+class InverseSquareRoot(layers.Layer):  # type: ignore[misc]
     """Compute 1 / sqrt(x + epsilon), one RSQRT on the device.
 
     Args:
@@ -46,14 +48,14 @@ class InverseSquareRoot(tf_keras.layers.Layer):  # type: ignore[misc]
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         self.epsilon = epsilon
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: Tensor) -> Tensor:
         return tf.math.rsqrt(inputs + tf.cast(self.epsilon, inputs.dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
-def pool_time(x: tf.Tensor, kind: str, *, name: str, attention_channels: int = 64) -> tf.Tensor:
+def pool_time(x: Tensor, kind: str, *, name: str, attention_channels: int = 64) -> Tensor:
     """Pool a feature map into one vector that a 1x1 Conv2D can embed.
 
     Args:
@@ -75,9 +77,9 @@ def pool_time(x: tf.Tensor, kind: str, *, name: str, attention_channels: int = 6
 
     Source: statistics pooling: Snyder et al., "X-vectors", ICASSP 2018, section 2.1.
     """
-    pools: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    pools: dict[str, Callable[[Tensor], Tensor]] = {
         "mean": lambda x: _to_vector(TimeMean(name=f"{name}_mean")(x), name=name),
-        "mean_time_freq": lambda x: tf_keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(x),
+        "mean_time_freq": lambda x: layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_mean")(x),
         "statistics": lambda x: _statistics(x, name=name),
         "deviation": lambda x: _deviation(x, name=name),
         "attentive": lambda x: _attentive(x, name=name, attention_channels=attention_channels),
@@ -87,9 +89,8 @@ def pool_time(x: tf.Tensor, kind: str, *, name: str, attention_channels: int = 6
     return pools[kind](x)
 
 
-def _statistics(x: tf.Tensor, *, name: str) -> tf.Tensor:
+def _statistics(x: Tensor, *, name: str) -> Tensor:
     """Mean and standard deviation; the variance in two passes, since E[x^2] - m^2 cancels in int8."""
-    layers = tf_keras.layers
     mean = TimeMean(name=f"{name}_mean")(x)
     centred = layers.Subtract(name=f"{name}_centre")([x, mean])
     squared = layers.Multiply(name=f"{name}_square")([centred, centred])
@@ -99,7 +100,7 @@ def _statistics(x: tf.Tensor, *, name: str) -> tf.Tensor:
     return _join(mean, std, name=name)
 
 
-def _deviation(x: tf.Tensor, *, name: str) -> tf.Tensor:
+def _deviation(x: Tensor, *, name: str) -> Tensor:
     """Mean and half of the mean absolute deviation.
 
     Deviations from a mean add up to zero, so their positive part alone is half of their absolute value: a SUB with
@@ -110,58 +111,56 @@ def _deviation(x: tf.Tensor, *, name: str) -> tf.Tensor:
     return _join(mean, TimeMean(name=f"{name}_deviation")(above), name=name)
 
 
-def _attentive(x: tf.Tensor, *, name: str, attention_channels: int) -> tf.Tensor:
+def _attentive(x: Tensor, *, name: str, attention_channels: int) -> Tensor:
     """Weighted mean and weighted mean absolute deviation, weights from the frame and the whole utterance.
 
     From the papers: a weight for each frame and channel, from a two-layer net that sees the frame together with the
     utterance's statistics; weighted first- and second-order statistics. Ours, for int8: a sigmoid gate divided by its
     mean over time in place of the softmax, 1 / m computed as rsqrt(m)^2; half of the mean absolute deviation in place
-    of the standard deviation; ReLU alone between the two layers in place of ReLU, BN and tanh; the context's part of
-    the first layer computed once and added to each frame, in place of repeating the context at each frame.
+    of the standard deviation; the context's part of the first layer computed once and added to each frame, in place
+    of repeating the context at each frame.
 
     Source: Okabe et al., "Attentive statistics pooling", Interspeech 2018, equations 4-6;
         Desplanques et al., "ECAPA-TDNN", Interspeech 2020, section 3.1.
     """
-    layers = tf_keras.layers
-    _, time, freq, channels = x.shape
+    _, _, freq, channels = x.shape
     if freq != 1:
-        x = layers.Reshape((time, 1, freq * channels), name=f"{name}_flatten")(x)
+        x = layers.Reshape((-1, 1, freq * channels), name=f"{name}_flatten")(x)
     gate = _attention_gate(x, name=name, hidden=attention_channels)
     gate_mean = TimeMean(name=f"{name}_gate_mean")(gate)
     root = InverseSquareRoot(name=f"{name}_gate_rsqrt")(gate_mean)
     norm = layers.Multiply(name=f"{name}_gate_norm")([root, root])
 
-    def weighted_mean(values: tf.Tensor, label: str) -> tf.Tensor:
+    def weighted_mean(values: Tensor, label: str) -> Tensor:
         weighted = layers.Multiply(name=f"{name}_{label}_weighted")([values, gate])
-        return layers.Multiply(name=f"{name}_{label}")([TimeMean(name=f"{name}_{label}_sum")(weighted), norm])
+        return layers.Multiply(name=f"{name}_{label}")([TimeMean(name=f"{name}_{label}_average")(weighted), norm])
 
     mean = weighted_mean(x, "mean")
     return _join(mean, weighted_mean(_positive_part(x, mean, name=f"{name}_above"), "deviation"), name=name)
 
 
-def _attention_gate(x: tf.Tensor, *, name: str, hidden: int) -> tf.Tensor:
+def _attention_gate(x: Tensor, *, name: str, hidden: int) -> Tensor:
     """Give each frame and channel of (batch, time, 1, channels) a weight between 0 and 1."""
-    layers = tf_keras.layers
     context = _deviation(x, name=f"{name}_context")
-    frame = layers.Conv2D(hidden, 1, use_bias=False, name=f"{name}_attention_frame")(x)
-    frame = layers.BatchNormalization(name=f"{name}_attention_frame_bn")(frame)
-    whole = layers.Conv2D(hidden, 1, use_bias=False, name=f"{name}_attention_context")(context)
-    joined = layers.ReLU(name=f"{name}_attention_relu")(layers.Add(name=f"{name}_attention_add")([frame, whole]))
-    score = layers.Conv2D(x.shape[-1], 1, name=f"{name}_attention_score")(joined)
+    frame = conv(x, hidden, 1, relu=False, name=f"{name}_attention_frame")
+    whole = conv(context, hidden, 1, relu=False, batch_norm=False, name=f"{name}_attention_context")
+    joined = layers.Add(name=f"{name}_attention_add")([frame, whole])
+    joined = layers.Activation("tanh", name=f"{name}_attention_tanh")(joined)
+    score = conv(joined, x.shape[-1], 1, relu=False, batch_norm=False, name=f"{name}_attention_score")
     return layers.Activation("sigmoid", name=f"{name}_gate")(score)
 
 
-def _positive_part(x: tf.Tensor, mean: tf.Tensor, *, name: str) -> tf.Tensor:
-    centred = tf_keras.layers.Subtract(name=f"{name}_centre")([x, mean])
-    return tf_keras.layers.ReLU(name=name)(centred)
+def _positive_part(x: Tensor, mean: Tensor, *, name: str) -> Tensor:
+    centred = layers.Subtract(name=f"{name}_centre")([x, mean])
+    return layers.ReLU(name=name)(centred)
 
 
-def _join(mean: tf.Tensor, spread: tf.Tensor, *, name: str) -> tf.Tensor:
+def _join(mean: Tensor, spread: Tensor, *, name: str) -> Tensor:
     """Join two (batch, 1, freq, channels) statistics into (batch, 1, 1, 2 * freq * channels)."""
     vectors = [_to_vector(mean, name=f"{name}_mean"), _to_vector(spread, name=f"{name}_spread")]
-    return tf_keras.layers.Concatenate(name=name)(vectors)
+    return layers.Concatenate(name=name)(vectors)
 
 
-def _to_vector(x: tf.Tensor, *, name: str) -> tf.Tensor:
+def _to_vector(x: Tensor, *, name: str) -> Tensor:
     _, _, freq, channels = x.shape
-    return x if freq == 1 else tf_keras.layers.Reshape((1, 1, freq * channels), name=f"{name}_vector")(x)
+    return x if freq == 1 else layers.Reshape((1, 1, freq * channels), name=f"{name}_vector")(x)
