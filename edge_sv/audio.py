@@ -41,6 +41,7 @@ the converter reaches this; the worst of our test recordings has 0.005."""
 
 _FRAME_SECONDS = 0.025
 _LOUD_SECONDS = 0.1
+_BLOCK_SAMPLES = 1 << 20
 _SPEECH_BAND_HZ = (200.0, 4000.0)
 _UNKNOWN_WAV_SIZE = 0x7FFFF000  # programs that write to a pipe put 0 or something from here to 0xFFFFFFFF
 
@@ -183,7 +184,7 @@ def _decode(path: Path) -> tuple[Float32, int]:
     try:
         with path.open("rb") as stream, soundfile.SoundFile(_with_whole_data(path, stream)) as sound:
             rate = int(sound.samplerate)
-            samples = sound.read(dtype="float32", always_2d=True)
+            samples = _read_to_end(sound)
     except soundfile.LibsndfileError as error:
         raise _not_audio(path, error.error_string) from error
     except OSError as error:
@@ -201,6 +202,14 @@ def _decode(path: Path) -> tuple[Float32, int]:
             hint="record at 16 kHz",
         )
     return samples, rate
+
+
+def _read_to_end(sound: soundfile.SoundFile) -> Float32:
+    """Read block by block: a damaged header may promise more samples than memory holds."""
+    blocks = [np.zeros((0, sound.channels), np.float32)]
+    while len(block := sound.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+        blocks.append(block)
+    return np.concatenate(blocks)
 
 
 def _not_audio(path: Path, reason: str) -> DataError:
