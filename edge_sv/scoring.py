@@ -82,7 +82,8 @@ class Scoring:
     Args:
         kind: `cosine`, or `as_norm`, which needs a cohort.
         threshold: lowest score that is accepted.
-        false_accept_rate: share of non-target trials that the threshold accepted on the development list.
+        false_accept_rate: share of non-target trials that the threshold accepted on the development list; None for a
+            threshold that was chosen by hand.
         top_n: nearest cohort speakers that AS-norm uses.
 
     Raises:
@@ -91,13 +92,14 @@ class Scoring:
 
     kind: ScoringKind
     threshold: float
-    false_accept_rate: float
+    false_accept_rate: float | None
     top_n: int = 100
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ScoringKind):
             raise UsageError(f"unknown scoring '{self.kind}'", details={"known": ", ".join(get_args(ScoringKind))})
-        if not np.isfinite(self.threshold) or not 0 <= self.false_accept_rate <= 1 or self.top_n < 2:
+        rate = 0.0 if self.false_accept_rate is None else self.false_accept_rate
+        if not np.isfinite(self.threshold) or not 0 <= rate <= 1 or self.top_n < 2:
             raise UsageError("impossible scoring", details={"got": repr(self)})
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Exit codes: 0 ok, 1 bug, 2 usage, 3 bad data or file, 4 does not fit, 5 accuracy
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -78,6 +79,7 @@ def _root(
 
 def main() -> None:
     """Run ``edge-sv`` and exit with its code."""
+    _show_warnings()
     try:
         code = app(standalone_mode=False)
     except EdgeSvError as error:
@@ -93,6 +95,13 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_warnings() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    handler.setLevel(logging.WARNING)
+    logging.getLogger("edge_sv").addHandler(handler)
 
 
 def _complain(text: str) -> None:
