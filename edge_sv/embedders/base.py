@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from edge_sv.artifact import ModelArtifact
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, Int16, compute_features
 from edge_sv.segments import SegmentRule, embed_features
-
-Int8 = npt.NDArray[np.int8]
+from edge_sv.tensor_format import Int8, TensorFormat
 
 
 class Embedder(Protocol):
@@ -39,41 +36,6 @@ class Embedder(Protocol):
 
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
-
-
-@dataclass(frozen=True)
-class TensorFormat:
-    """Shape and scale of an int8 tensor: value = scale * (q - zero_point)."""
-
-    shape: tuple[int, ...]
-    scale: float
-    zero_point: int
-
-    @classmethod
-    def from_details(cls, details: Mapping[str, Any]) -> TensorFormat:
-        """Read an interpreter's description of an input or output.
-
-        Raises:
-            DataError: the tensor is not int8 with one scale.
-        """
-        scales, zero_points = (details["quantization_parameters"][key] for key in ("scales", "zero_points"))
-        if np.dtype(details["dtype"]) != np.int8 or len(scales) != 1:
-            raise DataError(
-                "the model's input and output must be int8 tensors with one scale",
-                details={"got": f"{np.dtype(details['dtype']).name} with {len(scales)} scales"},
-                hint="convert the float net with edge-sv build",
-            )
-        return cls(tuple(int(n) for n in details["shape"]), float(scales[0]), int(zero_points[0]))
-
-    def quantize(self, values: Float32) -> Int8:
-        """Round half away from zero to the tensor's grid and saturate; float32 arithmetic as on the device."""
-        steps = values / np.float32(self.scale)
-        rounded = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + np.float32(self.zero_point)
-        return np.clip(rounded, -128, 127).astype(np.int8)
-
-    def dequantize(self, values: Int8) -> Float32:
-        """Return the float32 values that int8 values stand for."""
-        return np.float32(self.scale) * (values.astype(np.float32) - np.float32(self.zero_point))
 
 
 class IntegerEmbedder(abc.ABC):
