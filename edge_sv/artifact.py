@@ -6,18 +6,16 @@ against a cohort, `cohort.npz` (int8 embeddings and their scale). `artifact.json
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_sv.errors import DataError, EdgeSvError
-from edge_sv.features import FeatureConfig, Float32
+from edge_sv.features import FeatureConfig
 from edge_sv.files import atomic_folder, sha256_bytes, sha256_file
 from edge_sv.profile import LayerProfile
 from edge_sv.scoring import Cohort, Scoring
@@ -89,7 +87,7 @@ def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
     """Return file name -> content of an artifact's folder; same artifact, same bytes."""
     files = {"model.tflite": artifact.model}
     if artifact.cohort is not None:
-        files["cohort.npz"] = _pack_cohort(artifact.cohort)
+        files["cohort.npz"] = artifact.cohort.to_bytes()
     stated = {name: {"file": name, "sha256": sha256_bytes(data)} for name, data in files.items()}
     manifest = {
         "schema_version": SCHEMA_VERSION,
@@ -127,7 +125,7 @@ def load_artifact(folder: Path) -> ModelArtifact:
     """
     manifest = _read_manifest(folder / ARTIFACT_FILE)
     model = _read_stated(folder, manifest.model)
-    cohort = None if manifest.cohort is None else _unpack_cohort(_read_stated(folder, manifest.cohort), folder)
+    cohort = None if manifest.cohort is None else Cohort.from_bytes(_read_stated(folder, manifest.cohort))
     try:
         return ModelArtifact(
             name=manifest.name,
@@ -144,11 +142,6 @@ def load_artifact(folder: Path) -> ModelArtifact:
         )
     except (TypeError, KeyError, ValueError, EdgeSvError) as error:
         raise _damaged(folder / ARTIFACT_FILE, str(error)) from error
-
-
-def round_cohort(cohort: Cohort) -> Cohort:
-    """Return the cohort as it will be after saving and loading: its embeddings on the int8 grid."""
-    return _unpack_cohort(_pack_cohort(cohort), Path())
 
 
 def net_sha256(folder: Path) -> str:
@@ -186,23 +179,6 @@ def _read_stated(folder: Path, stated: _File) -> bytes:
     if sha256_bytes(data) != stated.sha256:
         raise _damaged(path, f"sha256 {sha256_bytes(data)[:12]}..., {ARTIFACT_FILE} states {stated.sha256[:12]}...")
     return data
-
-
-def _pack_cohort(cohort: Cohort) -> bytes:
-    embeddings = np.asarray(cohort.embeddings, np.float32)
-    scale = np.float32(max(float(np.abs(embeddings).max(initial=0.0)), 1e-12) / 127)
-    stream = io.BytesIO()
-    np.savez(stream, embeddings=np.rint(embeddings / scale).astype(np.int8), scale=scale)
-    return stream.getvalue()
-
-
-def _unpack_cohort(data: bytes, folder: Path) -> Cohort:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            embeddings: Float32 = arrays["embeddings"].astype(np.float32) * np.float32(arrays["scale"])
-    except (ValueError, KeyError, OSError) as error:
-        raise _damaged(folder / "cohort.npz", str(error)) from error
-    return Cohort(embeddings)
 
 
 def _damaged(path: Path, got: str) -> DataError:
