@@ -20,7 +20,7 @@ Float32 = npt.NDArray[np.float32]
 Normalization = Literal["running_mean", "utterance_mean", "none"]
 
 LOG_FLOOR = 1e-9
-"""Smallest mel power before the logarithm (full scale = 1): about 13 dB below the noise of 16-bit rounding."""
+"""Smallest mel power before the logarithm, for samples in [-1, 1): some 10 dB below the noise of 16-bit rounding."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class FeatureConfig:
         normalization: `running_mean` subtracts, band by band, a mean that is known when the frame arrives (see
             `running_mean`); `utterance_mean` subtracts the mean of the whole recording, so it cannot stream;
             `none` subtracts `mean_start`.
-        mean_start: (num_mels,) log-mel values where the running mean starts, usually the training set's mean; empty: the
-            first frame.
+        mean_start: (num_mels,) log-mel values where the running mean starts, usually the training set's mean; empty:
+            the first frame.
         prior_frames: weight of `mean_start`, in frames.
         horizon_frames: the running mean counts at most this many frames, later it forgets exponentially.
         clip: normalized values are limited to [-clip, clip], which fixes the scale of the int8 input.
@@ -62,13 +62,14 @@ class FeatureConfig:
     clip: float = 6.8
 
     def __post_init__(self) -> None:
+        bands_exist = 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate / 2
         problems = {
             "sample_rate must be positive": self.sample_rate <= 0,
-            "hop_ms must be positive": self.hop_ms <= 0,
+            "hop_ms must be at least one sample": self.hop_length < 1,
             "fft_size must be a power of two": self.fft_size < 2 or self.fft_size & (self.fft_size - 1) != 0,
             "the window must fit into fft_size": not 1 <= self.window_length <= self.fft_size,
             "num_mels must be at least 1": self.num_mels < 1,
-            "need 0 <= fmin_hz < fmax_hz <= sample_rate / 2": not 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate / 2,
+            "need 0 <= fmin_hz < fmax_hz <= sample_rate / 2": not bands_exist,
             f"normalization must be one of {', '.join(get_args(Normalization))}": self.normalization
             not in get_args(Normalization),
             "mean_start needs one value per band": len(self.mean_start) not in (0, self.num_mels),
@@ -139,7 +140,7 @@ def mel_power(pcm: Int16, config: FeatureConfig) -> Float32:
         config: the front end.
 
     Returns:
-        (num_frames, num_mels); frame t sees samples [t * hop, t * hop + window). A full-scale signal is 1.
+        (num_frames, num_mels); frame t sees samples [t * hop, t * hop + window), scaled to [-1, 1).
     """
     if config.num_frames(len(pcm)) == 0:
         return np.zeros((0, config.num_mels), np.float32)
@@ -151,9 +152,9 @@ def mel_power(pcm: Int16, config: FeatureConfig) -> Float32:
     return np.asarray(power @ bank, np.float32)
 
 
-def log_mel(pcm: Int16, config: FeatureConfig) -> Float32:
+def log_mel(pcm: Int16, config: FeatureConfig, *, floor: float = LOG_FLOOR) -> Float32:
     """Compute natural-log mel frames before normalization, (num_frames, num_mels)."""
-    return np.log(np.maximum(mel_power(pcm, config), LOG_FLOOR))
+    return np.log(np.maximum(mel_power(pcm, config), np.float32(floor)))
 
 
 def running_mean(frames: Float32, config: FeatureConfig) -> Float32:
@@ -189,11 +190,11 @@ def normalize(frames: Float32, config: FeatureConfig) -> Float32:
     """Subtract the configured mean from log-mel frames and limit them to [-clip, clip]; same shape."""
     if config.normalization == "running_mean":
         mean = running_mean(frames, config)
-    elif config.normalization == "utterance_mean":
+    elif config.normalization == "utterance_mean" and len(frames):
         mean = frames.mean(axis=0, keepdims=True)
     else:
         mean = np.asarray(config.mean_start or np.zeros(config.num_mels), np.float32)
-    return np.clip(frames - mean, -config.clip, config.clip).astype(np.float32)
+    return np.asarray(np.clip(frames - mean, -config.clip, config.clip), np.float32)
 
 
 def compute_features(pcm: Int16, config: FeatureConfig) -> Float32:
