@@ -1,0 +1,67 @@
+# `make demo` and `make test` work in a fresh clone: both set everything up first.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/dev.lock
+ARGS :=
+
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(VENV)/installed ## Make .venv with every package of the lock file.
+
+$(VENV)/packages: $(LOCK) scripts/make-venv
+	scripts/make-venv $(VENV) $(LOCK)
+	touch $@
+
+$(VENV)/installed: $(VENV)/packages pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: demo
+demo: setup ## Build the bundled net for TensorFlow Lite Micro, enroll a voice, verify others.
+	$(BIN)/edge-sv demo $(ARGS)
+
+.PHONY: test
+test: setup ## Run the tests; ARGS="-m slow" or ARGS=tests/unit select others.
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check style, types, import order and the C code's format.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	scripts/check-c-format
+
+.PHONY: format
+format: setup ## Rewrite Python and C in the house's format.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	scripts/check-c-format --fix
+
+.PHONY: docker-test
+docker-test: ## Build the container image and test every conversion in it, without a network.
+	scripts/docker-test
+
+.PHONY: benchmarks
+benchmarks: setup ## Measure import time, embedding throughput and the stages of a build.
+	for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
+
+.PHONY: lock
+lock: ## Resolve the requirements again and rewrite requirements/*.lock.
+	scripts/lock
+
+.PHONY: clean
+clean: ## Remove everything that these targets made.
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
