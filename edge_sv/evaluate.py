@@ -207,8 +207,9 @@ def embed_recordings(
 ) -> dict[str, Float32]:
     """Embed every recording once.
 
-    Every recording counts: none is refused for holding little speech. Worker processes rather than threads: the front end is numpy, and TensorFlow Lite Micro's interpreter keeps Python's
-    lock while it runs. They start afresh (no fork), because TensorFlow does not survive one.
+    Every recording counts: none is refused for holding little speech. Worker processes rather than threads: the front
+    end is numpy, and TensorFlow Lite Micro's interpreter keeps Python's lock while it runs. They start afresh, because
+    TensorFlow does not survive a fork.
 
     Args:
         embedder: an embedder, used in this process alone; or a function that opens one, which must pickle, so that
@@ -225,7 +226,7 @@ def embed_recordings(
     Raises:
         DataError: a recording cannot be read.
     """
-    factory = None if hasattr(embedder, "embed") else cast(EmbedderFactory, embedder)
+    factory = None if hasattr(embedder, "embed") else embedder
     worker = _Worker(factory() if factory else cast(Embedder, embedder), noise)
     keys = {name: worker.key(name, paths) for name, paths in files.items()} if cache else {}
     done = {name: vector for name, key in keys.items() if cache and (vector := cache.get(key)) is not None}

@@ -1,0 +1,68 @@
+"""The DET plot: miss rate against false-accept rate, both on normal-deviate axes.
+
+Source: A. Martin et al., "The DET curve in assessment of detection task performance", Eurospeech 1997.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from edge_sv.errors import ToolMissing
+from edge_sv.metrics import DetPoints, eer_of_points
+
+TICKS_PERCENT = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60)
+LIMITS_PERCENT = (0.08, 65.0)
+
+
+def det_svg(curves: Mapping[str, DetPoints], *, title: str = "") -> bytes:
+    """Draw DET curves, each with its EER marked.
+
+    Args:
+        curves: label -> operating points.
+        title: above the plot; may be empty.
+
+    Returns:
+        An SVG document; text stays text, and nothing in it tells the time.
+
+    Raises:
+        ToolMissing: matplotlib is not installed.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ToolMissing("plots need matplotlib", hint="pip install 'edge_sv[plot]'") from error
+    stream = io.BytesIO()
+    with rc_context({"svg.hashsalt": "edge_sv", "svg.fonttype": "none", "font.family": "sans-serif"}):
+        figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+        axes = figure.add_subplot(title=title)
+        limits = _deviate(np.array(LIMITS_PERCENT) / 100)
+        axes.plot(limits, limits, color="0.8", linewidth=0.8, zorder=1)
+        for label, points in curves.items():
+            (line,) = axes.plot(*_visible(points), linewidth=1.6, label=label)
+            rate = float(eer_of_points(points.miss, points.false_accept))
+            line.set_label(f"{label}: EER {rate:.2%}")
+            axes.plot(*[_deviate(np.array([rate]))] * 2, marker="o", markersize=5, color=line.get_color())
+        ticks = _deviate(np.array(TICKS_PERCENT) / 100)
+        labels = [f"{tick:g}" for tick in TICKS_PERCENT]
+        axes.set(xlabel="false-accept rate, %", ylabel="miss rate, %", xlim=limits, ylim=limits, aspect="equal")
+        axes.set_xticks(ticks, labels)
+        axes.set_yticks(ticks, labels)
+        axes.grid(color="0.92", linewidth=0.6)
+        axes.legend(loc="upper right", frameon=False)
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": "edge_sv"})
+    return stream.getvalue()
+
+
+def _visible(points: DetPoints) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return (false accepts, misses) as normal deviates; rates of 0 and 1 lie outside the axes and are cut there."""
+    return _deviate(points.false_accept), _deviate(points.miss)
+
+
+def _deviate(rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(ndtri(np.clip(rates, 1e-5, 1 - 1e-5)), np.float64)
