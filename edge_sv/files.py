@@ -58,12 +58,15 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling folder that becomes `path` when the block ends well, and is removed when it does not.
 
-    An existing folder is replaced as a whole.
+    An existing folder is replaced as a whole. A kill at the moment of replacing leaves it beside its place, as
+    `.NAME.old.*/NAME`.
 
     Raises:
-        DataError: the place is not writable or the disk is full.
+        DataError: the place is not writable or taken by a file, or the disk is full.
     """
     try:
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     except OSError as error:
@@ -73,6 +76,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         _replace_folder(temporary, path)
     except OSError as error:
+        if error.filename is not None and not _is_below(error.filename, temporary, path):
+            raise  # the block failed to read something else
         raise _cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -93,7 +98,11 @@ def _replace_folder(new: Path, path: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _is_below(name: str, *folders: Path) -> bool:
+    return any(Path(name).is_relative_to(folder) for folder in folders)
+
+
 def _cannot_write(path: Path, error: OSError) -> DataError:
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     hint = "free some space, or choose another place" if full else "check the permissions, or choose another place"
     return DataError(f"cannot write {path}", details={"got": error.strerror or str(error)}, hint=hint)

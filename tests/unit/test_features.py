@@ -94,7 +94,7 @@ def test_filterbank_is_librosas() -> None:
 
 
 def test_bands_share_a_tones_power() -> None:
-    """Neighbouring triangles add to 1, so together they hold fft_size / 2 times the windowed tone's energy (Parseval)."""
+    """Neighbouring triangles add to 1, so together they hold fft_size / 2 of the windowed tone's energy (Parseval)."""
     config = FeatureConfig(num_mels=40)
     tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
     pcm = np.round(32767 * tone).astype(np.int16)
