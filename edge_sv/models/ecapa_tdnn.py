@@ -31,6 +31,7 @@ class EcapaConfig:
 
     Args:
         channels: width of the blocks, a multiple of res2net_scale.
+        stem_stride: frames from one output of the first convolution to the next; 2 halves all that follows (ours).
         dilations: of each SE-Res2Net block, in frames.
         res2net_scale: channel groups of a block; all but the first have a convolution.
         squeeze_channels: bottleneck of the squeeze-excitation.
@@ -41,6 +42,7 @@ class EcapaConfig:
     """
 
     channels: int = 512
+    stem_stride: int = 1
     dilations: tuple[int, ...] = (2, 3, 4)
     res2net_scale: int = 8
     squeeze_channels: int = 128
@@ -65,7 +67,7 @@ def build_ecapa_tdnn(config: EcapaConfig, *, frames: int | None, num_mels: int) 
     # (frames, num_mels, 1) and (frames, 1, num_mels) are the same bytes. With the mel bands as channels the first
     # convolution reads num_mels contiguous values at each tap; a (5, num_mels) kernel would read them one by one.
     x = layers.Reshape((-1, 1, num_mels), name="mels_to_channels")(features)
-    x = conv(x, config.channels, (5, 1), name="stem_conv")
+    x = conv(x, config.channels, (5, 1), strides=(config.stem_stride, 1), name="stem_conv")
     outputs = []
     for number, dilation in enumerate(config.dilations, start=1):
         x = _se_res2net_block(x, config, dilation=dilation, name=f"block{number}")
