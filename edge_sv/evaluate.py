@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edge_sv import metrics
 from edge_sv.audio import join, read_recording
-from edge_sv.embedders import Embedder
+from edge_sv.embedders import Embedder, open_artifact
 from edge_sv.embedding_cache import EmbeddingCache, embedding_key
 from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.features import Float32
@@ -123,6 +123,26 @@ def evaluate(
     kind: ScoringKind = scoring.kind if isinstance(scoring, Scoring) else scoring
     scores = score_list(trials, embeddings, kind=kind, cohort=cohort, top_n=shipped.top_n if shipped else 100)
     return judge(scores, trials, recordings.speakers, kind=kind, threshold=shipped.threshold if shipped else None)
+
+
+def model_scoring(model: Path | str, *, runtime: str | None = None) -> tuple[Scoring | None, Cohort | None]:
+    """Return the scoring and the cohort that a model carries; a float net in Keras has those of its converted form.
+
+    Args:
+        model: a bundled net's name, or a path; see `open_artifact`.
+        runtime: `keras` allows a net that was never converted: it has neither.
+
+    Raises:
+        UsageError: unknown model.
+        DataError: the model is damaged, or was never converted.
+    """
+    try:
+        artifact = open_artifact(model)
+    except DataError:
+        if runtime != "keras":
+            raise
+        return None, None
+    return artifact.scoring, artifact.cohort
 
 
 def score_list(

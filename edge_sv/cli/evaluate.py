@@ -1,0 +1,156 @@
+"""``edge-sv evaluate``: score a trial list."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from edge_sv.cli.output import JsonOption, out_console, print_json, progress_bar
+from edge_sv.embedders import open_embedder
+from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.errors import UsageError, unknown_name
+from edge_sv.evaluate import Evaluation, evaluate, model_scoring
+from edge_sv.files import write_atomic
+from edge_sv.metrics import det_points
+from edge_sv.noisy import read_noisy_copy
+from edge_sv.report.det import det_svg
+from edge_sv.scoring import Scoring, ScoringKind
+from edge_sv.trials import TrialList, find_recordings, read_trials
+
+SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
+
+
+def command(
+    model: Annotated[str, typer.Argument(help="A bundled net's name, a folder or a file.")],
+    trials: Annotated[Path, typer.Option(metavar="FILE", help="Lines of 'label enroll test'; label 1: same speaker.")],
+    audio: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder that the list's ids are paths in.", show_default=False)
+    ] = None,
+    utterances: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Columns utt_id, files (a|b|c) and speaker.", show_default=False)
+    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="tflite (default), tflm or keras.", show_default=False)] = None,
+    scoring: Annotated[
+        str | None, typer.Option(help="cosine or as_norm; default: the model's own.", show_default=False)
+    ] = None,
+    noise: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Degrade the recordings with this folder's test noises.", show_default=False),
+    ] = None,
+    snr: Annotated[tuple[float, float], typer.Option(metavar="LO HI", help="With --noise: dB, drawn between.")] = (
+        5,
+        15,
+    ),
+    reverb: Annotated[float, typer.Option(metavar="SHARE", help="With --noise: share put into a room.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="With --noise: another seed, another copy.")] = 0,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the DET curve.", show_default=False)
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Write every trial's score.", show_default=False)
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; default: one a core.", show_default=False)
+    ] = None,
+    cache: Annotated[bool, typer.Option(help="Keep embeddings in ~/.cache/edge-sv, for the owner alone.")] = True,
+    json: JsonOption = False,
+) -> None:
+    """Score a trial list: EER, minDCF and Cllr with 95 % intervals, and the errors at the model's threshold.
+
+    Every recording is embedded once; an interrupted run goes on where it stopped. EERs are fractions in JSON. The
+    intervals come from drawing speakers, so the ids must tell them: by the utterances' speaker column, or by their
+    first folder.
+
+    \b
+    Examples:
+      edge-sv evaluate resnet-nano --trials so762/trials_test.txt --audio so762
+      edge-sv evaluate resnet-nano --trials sc12/trials_test.txt --audio sc12 --utterances sc12/utterances.csv --json
+      edge-sv evaluate out/package --trials list.txt --audio wav --runtime tflm --plot det.svg
+      edge-sv evaluate resnet-nano --trials list.txt --audio wav --noise noise --snr 5 15 --reverb 0.5
+    """
+    if audio is None and utterances is None:
+        raise UsageError("where are the recordings?", hint="give --audio DIR, or --utterances CSV, or both")
+    if scoring is not None and scoring not in SCORINGS:
+        raise unknown_name("scoring", scoring, SCORINGS)
+    trial_list = read_trials(trials)
+    recordings = find_recordings(trial_list, audio or Path(), utterances=utterances)
+    shipped, cohort = model_scoring(model, runtime=runtime)
+    with (
+        progress_bar() as bar,
+        closing(EmbeddingCache(default_cache_folder())) if cache else nullcontext() as embeddings,
+    ):
+        task = bar.add_task("embedding", total=len(recordings.files))
+        result = evaluate(
+            functools.partial(open_embedder, model, runtime=runtime),
+            trial_list,
+            recordings,
+            scoring=_choose(scoring, shipped),
+            cohort=cohort,
+            noise=read_noisy_copy(noise, snr_db=snr, reverb_share=reverb, seed=seed) if noise else None,
+            cache=embeddings,
+            jobs=jobs,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if scores:
+        write_atomic(scores, _scores_csv(trial_list, result))
+    if plot:
+        write_atomic(plot, det_svg({model: det_points(result.scores, trial_list.labels)}, title=str(trials)))
+    if json:
+        print_json({"model": model, "runtime": runtime or "tflite", "trial_list": str(trials), **result.to_dict()})
+    else:
+        out_console().print(_table(result, f"{model} on {trials}"))
+
+
+def _choose(wanted: str | None, shipped: Scoring | None) -> Scoring | ScoringKind:
+    """Take the model's own scoring where it is of the wanted kind; another kind has no threshold yet."""
+    if shipped is not None and wanted in (None, shipped.kind):
+        return shipped
+    return SCORINGS[wanted or "cosine"]
+
+
+def _scores_csv(trials: TrialList, result: Evaluation) -> bytes:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["label", "enroll", "test", "score"])
+    for trial, score in zip(trials, result.scores, strict=True):
+        writer.writerow([int(trial.label), trial.enroll, trial.test, f"{score:.6f}"])
+    return stream.getvalue().encode()
+
+
+def _table(result: Evaluation, title: str) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for row in _rows(result):
+        table.add_row(*row)
+    return table
+
+
+def _rows(result: Evaluation) -> list[tuple[str, str, str]]:
+    def interval(ends: tuple[float, float] | None, form: str) -> str:
+        return f"95 %: {ends[0]:{form}} to {ends[1]:{form}}" if ends else "no interval: the ids do not tell speakers"
+
+    source = "the model's" if result.threshold_source == "model" else "this list's own at its EER"
+    counts = f"{result.targets} target, {result.recordings} recordings, {result.speakers} speakers"
+    return [
+        ("trials", str(result.trials), counts),
+        ("scoring", result.scoring, ""),
+        ("EER", f"{result.eer:.2%}", interval(result.eer_ci, ".2%")),
+        *(
+            (f"minDCF({p})", f"{cost:.3f}", interval((result.min_dcf_ci or {}).get(p), ".3f"))
+            for p, cost in result.min_dcf.items()
+        ),
+        ("Cllr / min", f"{result.cllr:.3f} / {result.min_cllr:.3f}", "bits; scores taken as log-likelihood ratios"),
+        ("threshold", f"{result.threshold:.3f}", source),
+        ("  false accepts", f"{result.false_accept_rate:.2%}", "of non-target trials, at the threshold"),
+        ("  false rejects", f"{result.false_reject_rate:.2%}", "of target trials, at the threshold"),
+        *((f"  actDCF({p})", f"{cost:.3f}", "") for p, cost in result.act_dcf.items()),
+    ]
