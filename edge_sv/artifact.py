@@ -145,16 +145,23 @@ def load_artifact(folder: Path) -> ModelArtifact:
 
 
 def net_sha256(folder: Path) -> str:
-    """Return the identity of a float net's folder: one SHA-256 over its description and its weights.
+    """Return the identity of a float net's folder: SHA-256 of its weights and of what decides how they are used.
+
+    Its name and its history do not count: a note added to `net.json` makes no other net.
 
     Raises:
-        DataError: a file is missing.
+        DataError: a file is missing or damaged.
     """
     try:
-        return sha256_bytes("".join(sha256_file(folder / name) for name in ("net.json", "weights.npz")).encode())
+        description = json.loads((folder / "net.json").read_bytes())
+        parts = {name: description[name] for name in ("family", "config", "features", "segments")}
+        parts["weights"] = sha256_file(folder / "weights.npz")
     except OSError as error:
         got = f"{error.filename}: {error.strerror}"
         raise DataError(f"{folder} is not a float net", details={"got": got}) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder / "net.json", str(error)) from error
+    return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
 
 
 def _read_manifest(path: Path) -> _Manifest:

@@ -44,7 +44,8 @@ class Calibration:
             )
         finite = np.isfinite(segments).all(axis=(1, 2))
         if not finite.all():
-            raise DataError(f"calibration segment {int(np.argmin(finite))} from {self.source} has NaN or infinite values")
+            number = int(np.argmin(finite))
+            raise DataError(f"calibration segment {number} from {self.source} has NaN or infinite values")
         silent = segments.std(axis=1).mean(axis=1) < 1e-2
         if silent.any():
             raise DataError(

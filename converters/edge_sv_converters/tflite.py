@@ -7,41 +7,36 @@ is left out, constants are aligned. Same net, same calibration, same bytes.
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
-import tensorflow as tf
 
 from edge_sv.artifact import ModelArtifact, net_sha256
 from edge_sv.converter import Calibration
 from edge_sv.errors import DataError, unknown_name
 from edge_sv.features import Float32
 from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
-from edge_sv.models.checkpoint import NetDescription, load_net
 
 RECIPE = "static_wi8_ai8"
 
 # Operators that TensorFlow Lite Micro computes in int8 exactly as LiteRT's reference kernels do. Left out on purpose:
 # SQRT, LOG, EXP (no int8 kernel), SUM and DIV (the two disagree), TILE, POW, GELU (TFLM has none).
-OPERATORS = frozenset(
-    "ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED HARD_SWISH LOGISTIC MAX_POOL_2D MAXIMUM "
-    "MEAN MINIMUM MUL PAD PADV2 QUANTIZE RELU RELU6 RESHAPE RSQRT SOFTMAX SPLIT SPLIT_V SQUEEZE STRIDED_SLICE SUB TANH "
-    "TRANSPOSE".split()
-)
+# fmt: off
+OPERATORS = frozenset({
+    "ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "HARD_SWISH",
+    "LOGISTIC", "MAX_POOL_2D", "MAXIMUM", "MEAN", "MINIMUM", "MUL", "PAD", "PADV2", "QUANTIZE", "RELU", "RELU6",
+    "RESHAPE", "RSQRT", "SOFTMAX", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE",
+})
+# fmt: on
 
 
 class TfliteConverter:
     """The `tflite` converter; recipe `static_wi8_ai8`: 8-bit weights, 8-bit activations with ranges set in advance."""
 
-    version = f"1, tensorflow {version('tensorflow')}"
+    version = "1"
 
     def convert(self, net: Path, recipe: str, calibration: Calibration) -> ModelArtifact:
         """Convert a float net's folder to int8.
@@ -53,11 +48,15 @@ class TfliteConverter:
         """
         if recipe != RECIPE:
             raise unknown_name("recipe", recipe, [RECIPE])
+        from edge_sv.models.checkpoint import load_net
+
         model, description = load_net(net)
         wanted = (description.segments.frames, description.features.num_mels)
         if calibration.segments.shape[1:] != wanted:
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
-        converter = _converter(model, description)
+        converter = _converter(model, description.segments.frames, description.features.num_mels)
+        import tensorflow as tf
+
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _representative(calibration.segments, description.features.clip)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -70,24 +69,30 @@ class TfliteConverter:
             model=pack_model(graph),
             features=description.features,
             segments=description.segments,
-            embedding_dim=description.embedding_dim,
+            embedding_dim=int(model.output_shape[-1]),
             recipe=recipe,
             layers=profile_operators(graph),
             provenance={
                 "float_sha256": net_sha256(net),
                 "converter": f"tflite {self.version}",
+                "tensorflow": version("tensorflow"),
                 "calibration": {"source": calibration.source, "segments": len(calibration.segments)},
             },
         )
 
     def convert_float(self, net: Path) -> bytes:
         """Convert a float net's folder without quantization; tensors have the names that `convert` gives them."""
+        from edge_sv.models.checkpoint import load_net
+
         model, description = load_net(net)
-        return pack_model(_tidy(_converter(model, description).convert(), model))
+        converter = _converter(model, description.segments.frames, description.features.num_mels)
+        return pack_model(_tidy(converter.convert(), model))
 
 
-def _converter(model: Any, description: NetDescription) -> Any:
-    shape = [1, description.segments.frames, description.features.num_mels, 1]
+def _converter(model: Any, frames: int, num_mels: int) -> Any:
+    import tensorflow as tf
+
+    shape = [1, frames, num_mels, 1]
     run = tf.function(lambda features: model(features, training=False), autograph=False)
     concrete = run.get_concrete_function(tf.TensorSpec(shape, tf.float32, name="features"))
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
@@ -107,7 +112,7 @@ def _check_operators(graph: Any) -> None:
         if operator.kind not in OPERATORS:
             layer = tensor_name(graph.subgraphs[0].tensors[operator.outputs[0]])
             raise DataError(
-                f"layer '{layer}' becomes the operator {operator.kind}, which TensorFlow Lite Micro lacks in exact int8",
+                f"layer '{layer}' becomes {operator.kind}, which TensorFlow Lite Micro lacks in exact int8",
                 details={"known": ", ".join(sorted(OPERATORS))},
                 hint="write std as v * rsqrt(v + eps), sums as means, and expand by adding",
             )
@@ -136,7 +141,7 @@ def _drop_unused_buffers(graph: Any) -> None:
 
 
 def _name_tensors(graph: Any, model: Any) -> None:
-    """Give each operator's output the name of its Keras layer, and each constant that of the layer that uses it first."""
+    """Name each operator's output after its Keras layer, and each constant after the layer that uses it first."""
     subgraph = graph.subgraphs[0]
     names = {subgraph.inputs[0]: "features", -1: ""}
     for operator in operators(graph):

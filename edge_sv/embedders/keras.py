@@ -36,7 +36,7 @@ class KerasEmbedder:
         self._model, description = load_net(folder)
         self.features = description.features
         self.segments = description.segments
-        self.embedding_dim = description.embedding_dim
+        self.embedding_dim = int(self._model.output_shape[-1])
         self.model_sha256 = net_sha256(folder)
 
     def run(self, segments: Float32) -> Float32:

@@ -1,0 +1,172 @@
+"""From a float net and real speech to a converted model that was checked and knows its threshold."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edge_sv.artifact import ModelArtifact, save_artifact
+from edge_sv.check import CheckReport, CheckSet, check_artifact
+from edge_sv.converter import Converter, calibrate, find_converter
+from edge_sv.embedders import LiteRTEmbedder
+from edge_sv.errors import DataError, UsageError
+from edge_sv.evaluate import Progress, embed_recordings, score_list
+from edge_sv.features import Float32
+from edge_sv.metrics import eer, threshold_at_far
+from edge_sv.resources import assets_dir
+from edge_sv.scoring import Cohort, Scoring, ScoringKind
+from edge_sv.speech_index import SpeechFile, development_list, read_index, sample_speech, training_speakers
+from edge_sv.trials import TrialList
+
+CALIBRATION_RECORDINGS = 256
+COHORT_RECORDINGS = 8
+"""Recordings of each training speaker that its mean embedding is made of."""
+CHECK_RECORDINGS = 64
+"""Recordings of the check set when the data has no development list."""
+FALSE_ACCEPT_RATE = 0.01
+TOP_N = 100
+
+Stages = Callable[[str], Progress]
+"""Given what is being done, returns a function to report its progress with."""
+
+
+def convert_with_data(converter: Converter, net: Path, recipe: str, index: Path) -> ModelArtifact:
+    """Convert a float net, calibrated on training speakers' recordings.
+
+    Args:
+        converter: the plug-in.
+        net: the float net's folder.
+        recipe: its compression.
+        index: table of speech files.
+
+    Raises:
+        DataError: the net or the data cannot be used.
+        UsageError: unknown recipe.
+    """
+    from edge_sv.models.checkpoint import load_description
+
+    description = load_description(net)
+    features, segments = description.features, description.segments
+    shortest = features.window_length + (segments.frames - 1) * features.hop_length
+    recordings = sample_speech(
+        read_index(index), count=CALIBRATION_RECORDINGS, min_samples=shortest, sample_rate=features.sample_rate
+    )
+    calibration = calibrate(recordings, features, segments, source="training speakers of the data")
+    return converter.convert(net, recipe, calibration)
+
+
+def check_set(index: Path | None) -> CheckSet:
+    """Choose the recordings that a conversion is checked with.
+
+    Args:
+        index: table of speech files; its development lists, else up to 64 files that were not trained on. None: the
+            bundled synthetic voices.
+    """
+    if index is None:
+        voices = sorted((assets_dir() / "voices").glob("*.flac"))
+        return CheckSet({path.stem: (path,) for path in voices}, None, "bundled synthetic voices")
+    files = read_index(index)
+    development = development_list(index, files)
+    if development is not None:
+        return CheckSet(development.files, development.trials, "development lists of the data")
+    held_out = [file.path for file in files if file.split != "train"] or [file.path for file in files]
+    chosen = held_out[:: -(-len(held_out) // CHECK_RECORDINGS)]
+    return CheckSet({str(path.relative_to(index.parent)): (path,) for path in chosen}, None, "recordings of the data")
+
+
+def convert_net(
+    net: Path,
+    *,
+    index: Path,
+    out: Path,
+    recipe: str = "static_wi8_ai8",
+    scoring: ScoringKind = "cosine",
+    false_accept_rate: float = FALSE_ACCEPT_RATE,
+    progress: Stages | None = None,
+) -> tuple[ModelArtifact, CheckReport]:
+    """Convert a float net, check it, set its threshold and write the artifact's folder.
+
+    The threshold accepts `false_accept_rate` of the non-target trials of the pooled development lists, scored as the
+    device scores them. The cohort is the mean embedding of each training speaker.
+
+    Args:
+        net: the float net's folder.
+        index: table of speech files with development lists beside it.
+        out: where the artifact goes.
+        recipe: its compression.
+        scoring: the default scoring; the EERs of both kinds are written into the artifact.
+        false_accept_rate: of the threshold.
+        progress: how to report.
+
+    Raises:
+        AccuracyGateFailed: the converted model does not compute what the net computes.
+        DataError: the net or the data cannot be used.
+        UsageError: impossible false-accept rate, unknown recipe.
+    """
+    if not 0 < false_accept_rate < 1:
+        raise UsageError(f"a false-accept rate lies between 0 and 1, got {false_accept_rate}")
+    data = check_set(index)
+    if data.trials is None:
+        raise DataError(f"{index} has no development list beside it", details={"missing": "<corpus>/trials_dev.txt"})
+    converter = find_converter("tflite")
+    artifact = convert_with_data(converter, net, recipe, index)
+    report = check_artifact(artifact, net, data, float_model=lambda: converter.convert_float(net), progress=progress)
+    cohort = make_cohort(artifact, read_index(index), progress=progress)
+    chosen, development = choose_scoring(data.trials, report.embeddings, cohort, scoring, false_accept_rate)
+    provenance = {**artifact.provenance, "check": report.to_dict(), "development": development}
+    artifact = replace(artifact, scoring=chosen, cohort=cohort, provenance=provenance)
+    save_artifact(out, artifact)
+    return artifact, report
+
+
+def make_cohort(artifact: ModelArtifact, files: list[SpeechFile], *, progress: Stages | None = None) -> Cohort:
+    """Embed up to 8 recordings, evenly chosen, of each training speaker and average them by speaker.
+
+    Raises:
+        DataError: a recording cannot be used.
+    """
+    chosen = {
+        f"{speaker}#{number}": (path,)
+        for speaker, paths in training_speakers(files).items()
+        for number, path in enumerate(paths[:: -(-len(paths) // COHORT_RECORDINGS)])
+    }
+    embeddings = embed_recordings(
+        functools.partial(LiteRTEmbedder, artifact), chosen, progress=progress("cohort") if progress else None
+    )
+    speakers: dict[str, list[Float32]] = {}
+    for name, embedding in embeddings.items():
+        speakers.setdefault(name.rsplit("#", 1)[0], []).append(embedding)
+    return Cohort(np.stack([np.mean(vectors, axis=0) for vectors in speakers.values()]))
+
+
+def choose_scoring(
+    trials: TrialList, embeddings: Mapping[str, Float32], cohort: Cohort, kind: ScoringKind, false_accept_rate: float
+) -> tuple[Scoring, dict[str, object]]:
+    """Set the threshold of a scoring on a development list; return it and what both kinds of scoring reach there."""
+    scores = {
+        "cosine": score_list(trials, embeddings),
+        "as_norm": score_list(trials, embeddings, kind="as_norm", cohort=cohort, top_n=TOP_N),
+    }
+    threshold = threshold_at_far(scores[kind], trials.labels, false_accept_rate)
+    measured = {f"eer_{name}": eer(values, trials.labels) for name, values in scores.items()}
+    development: dict[str, object] = {"trials": len(trials), "targets": int(trials.labels.sum()), **measured}
+    return Scoring(kind, threshold, false_accept_rate, TOP_N), development
+
+
+def data_identity(index: Path) -> list[object]:
+    """Describe a table's speech files for a stage's key: the table, and each file's size and time of change.
+
+    Raises:
+        DataError: the table or a file cannot be read.
+    """
+    try:
+        stats = [file.path.stat() for file in read_index(index)]
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
+    lists = sorted([*index.parent.glob("*/trials_dev.txt"), *index.parent.glob("*/utterances.csv")])
+    texts = [path.read_text() for path in (index, *lists)]
+    return [texts, [(stat.st_size, stat.st_mtime_ns) for stat in stats]]
