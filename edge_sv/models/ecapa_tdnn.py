@@ -128,7 +128,9 @@ class ChannelSlice(layers.Layer):  # type: ignore[misc]
         self.width = width
 
     def call(self, inputs: Tensor) -> Tensor:
+        """Compute the layer."""
         return inputs[..., self.start : self.start + self.width]
 
     def get_config(self) -> dict[str, object]:
+        """Return what makes the layer again."""
         return {**super().get_config(), "start": self.start, "width": self.width}

@@ -1,9 +1,9 @@
-"""Pooling over time: a feature map of any length in, one vector out, in operators that int8 kernels compute exactly.
+"""Pooling over time: a feature map in, one vector out, in operators that int8 kernels compute exactly.
 
 Each step is a named layer of its own, so that quantization-aware training can reach it, and becomes one builtin
-operator: MEAN, SUB, MUL, RSQRT, ADD, CONV_2D, TANH, LOGISTIC, CONCATENATION, RESHAPE. SUM, DIV, SQRT and SOFTMAX over time
-are avoided: their int8 kernels are missing, wrong or too coarse (a softmax weight near 1/frames is below one step of
-1/256 when frames > 256).
+operator: MEAN, SUB, MUL, RSQRT, ADD, CONV_2D, TANH, LOGISTIC, CONCATENATION, RESHAPE. SUM, DIV, SQRT and a SOFTMAX
+over time are avoided: their int8 kernels are missing, wrong or too coarse (softmax weights of 200 frames are about
+one step of int8's 1/256).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class TimeMean(layers.Layer):  # type: ignore[misc]
     """Average over time: (batch, time, freq, channels) -> (batch, 1, freq, channels)."""
 
     def call(self, inputs: Tensor) -> Tensor:
+        """Compute the layer."""
         return tf.reduce_mean(inputs, axis=1, keepdims=True)
 
 
@@ -49,9 +50,11 @@ class InverseSquareRoot(layers.Layer):  # type: ignore[misc]
         self.epsilon = epsilon
 
     def call(self, inputs: Tensor) -> Tensor:
+        """Compute the layer."""
         return tf.math.rsqrt(inputs + tf.cast(self.epsilon, inputs.dtype))
 
     def get_config(self) -> dict[str, Any]:
+        """Return what makes the layer again."""
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
