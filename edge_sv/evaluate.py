@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -246,8 +246,8 @@ def embed_recordings(
     Raises:
         DataError: a recording cannot be read.
     """
-    factory = None if hasattr(embedder, "embed") else embedder
-    worker = _Worker(factory() if factory else cast(Embedder, embedder), noise)
+    factory = embedder if callable(embedder) else None
+    worker = _Worker(embedder() if callable(embedder) else embedder, noise)
     keys = {name: worker.key(name, paths) for name, paths in files.items()} if cache else {}
     done = {name: vector for name, key in keys.items() if cache and (vector := cache.get(key)) is not None}
     todo = [(name, tuple(paths)) for name, paths in files.items() if name not in done]
