@@ -46,7 +46,7 @@ _SPEECH_BAND_HZ = (200.0, 4000.0)
 _UNKNOWN_WAV_SIZE = 0x7FFFF000  # programs that write to a pipe put 0 or something from here to 0xFFFFFFFF
 
 
-def read_recording(path: Path, *, sample_rate: int = 16000) -> Int16:
+def read_recording(path: Path | str, *, sample_rate: int = 16000) -> Int16:
     """Read a wav, flac, ogg or opus file, mix its channels to one and resample it.
 
     Args:
@@ -69,7 +69,7 @@ def read_recording(path: Path, *, sample_rate: int = 16000) -> Int16:
             details={"got": f"{bad} of {samples.size} samples are NaN or infinite"},
             hint="export the recording again, as 16-bit wav",
         )
-    mono = samples.mean(axis=1, dtype=np.float32)
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
     if rate != sample_rate:
         mono = np.asarray(soxr.resample(mono, rate, sample_rate, quality="HQ"), np.float32)
     return to_int16(mono)
@@ -77,7 +77,8 @@ def read_recording(path: Path, *, sample_rate: int = 16000) -> Int16:
 
 def to_int16(samples: Float32) -> Int16:
     """Convert samples in [-1, 1) to int16: to the nearest, saturating at full scale; same shape."""
-    return np.asarray(np.clip(np.rint(samples * np.float32(32768)), -32768, 32767), np.int16)
+    scaled = samples * np.float32(32768)
+    return np.clip(np.rint(scaled, out=scaled), -32768, 32767, out=scaled).astype(np.int16)
 
 
 def join(recordings: Sequence[Int16]) -> Int16:
@@ -182,7 +183,7 @@ def _frame_levels(pcm: Int16, sample_rate: int) -> Float32:
 def _decode(path: Path) -> tuple[Float32, int]:
     """Return a sound file's samples, (num_samples, num_channels) in [-1, 1), and its sample rate in Hz."""
     try:
-        with path.open("rb") as stream, soundfile.SoundFile(_with_whole_data(path, stream)) as sound:
+        with soundfile.SoundFile(_whole_source(path)) as sound:
             rate = int(sound.samplerate)
             samples = _read_to_end(sound)
     except soundfile.LibsndfileError as error:
@@ -232,22 +233,23 @@ class _WavHeader:
     byte_rate: int
 
 
-def _with_whole_data(path: Path, stream: BinaryIO) -> BinaryIO:
-    """Return the stream from its start, once a wav file's `data` chunk is known to be all there.
+def _whole_source(path: Path) -> Path | BinaryIO:
+    """Return what to decode: the file, once its `data` chunk is known to be all there when it is a wav file.
 
     libsndfile would read what is left of a wav file that was cut off, and nothing of one whose recorder never came back
-    to write the sizes, both without a word. The first is refused here, the second gets its sizes.
+    to write the sizes, both without a word. The first is refused here, the second gets its sizes in a copy.
     """
-    header = _read_wav_header(stream)
-    stream.seek(0)
-    if header is None:
-        return stream
-    found = path.stat().st_size - header.start
-    if header.size is None and found <= 0xFFFFFFFF - header.start:
-        content = bytearray(stream.read())
-        content[4:8] = struct.pack(header.order + "I", len(content) - 8)
-        content[header.start - 4 : header.start] = struct.pack(header.order + "I", found)
-        return io.BytesIO(content)
+    with path.open("rb") as stream:
+        header = _read_wav_header(stream)
+        if header is None:
+            return path
+        found = path.stat().st_size - header.start
+        if header.size is None and found <= 0xFFFFFFFF - header.start:
+            stream.seek(0)
+            content = bytearray(stream.read())
+            content[4:8] = struct.pack(header.order + "I", len(content) - 8)
+            content[header.start - 4 : header.start] = struct.pack(header.order + "I", found)
+            return io.BytesIO(content)
     if header.size is not None and found < header.size:
         unit, scale = ("s", header.byte_rate) if header.byte_rate else ("bytes", 1)
         raise DataError(
@@ -255,7 +257,7 @@ def _with_whole_data(path: Path, stream: BinaryIO) -> BinaryIO:
             details={"got": f"{found / scale:.2f} of {header.size / scale:.2f} {unit}"},
             hint="copy or record it again",
         )
-    return stream
+    return path
 
 
 def _read_wav_header(stream: BinaryIO) -> _WavHeader | None:
