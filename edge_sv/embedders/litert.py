@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from edge_sv.artifact import ModelArtifact
-from edge_sv.embedders.base import Int8, IntegerEmbedder
+from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.errors import DataError, ToolMissing
+from edge_sv.tensor_format import Int8
 
 # A .tflite of one operator, RELU on one float. Building an interpreter on it tells whether a runtime works at all:
 # tflite-runtime beside numpy 2 imports, and fails here.

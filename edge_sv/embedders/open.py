@@ -53,13 +53,9 @@ def open_artifact(model: Path | str) -> ModelArtifact:
         DataError: it is damaged, or was never converted.
     """
     path = find_model(model)
-    if path.is_file():
-        from edge_sv.package import read_tflite_package
-
-        return read_tflite_package(path)
     if (path / ARTIFACT_FILE).is_file():
         return load_artifact(path)
-    if (path / "manifest.json").is_file():
+    if path.is_file() or (path / "manifest.json").is_file():
         from edge_sv.package import read_package
 
         return read_package(path).artifact

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from edge_sv.artifact import ModelArtifact
-from edge_sv.embedders.base import Int8, IntegerEmbedder
+from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.embedders.litert import unusable_model
 from edge_sv.errors import ToolMissing
+from edge_sv.tensor_format import Int8
 
 ARENA_BYTES = 16 << 20
 """Room for any net of this project; what a device needs is measured when it is packaged."""

@@ -1,0 +1,150 @@
+"""`manifest.json`: what a package is, schema in docs/package-manifest.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_sv.errors import DataError
+
+MANIFEST_FILE = "manifest.json"
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tool(_Part):
+    """What wrote the package."""
+
+    name: str
+    version: str
+
+
+class Device(_Part):
+    """The target that it was built for."""
+
+    name: str
+    package: str
+    cpu: str | None
+    clock_hz: int | None
+    flash_bytes: int | None
+    ram_bytes: int | None
+    fpu: bool | None
+
+
+class Model(_Part):
+    """The model file; `sha256` and `bytes` are of the model without an embedded manifest."""
+
+    name: str
+    kind: Literal["tflite"]
+    recipe: str
+    file: str
+    bytes: int
+    sha256: str
+
+
+class Tensor(_Part):
+    """The net's input or output: value = scale * (q - zero_point)."""
+
+    shape: tuple[int, ...]
+    dtype: Literal["int8"]
+    scale: float
+    zero_point: int
+
+
+class Segments(_Part):
+    """How recordings are cut."""
+
+    frames: int
+    hop_frames: int
+
+
+class CohortPart(_Part):
+    """Embeddings for AS-norm."""
+
+    file: str
+    num_speakers: int
+
+
+class ArenaPart(_Part):
+    """Memory for TensorFlow Lite Micro's tensors."""
+
+    bytes: int
+    measured_bytes: int
+    scratch_bytes: int
+    margin_bytes: int
+    measured_on: str
+
+
+class Sizes(_Part):
+    """What the package costs on the device, in bytes; None: not known for this kind of package."""
+
+    flash_bytes: int
+    model_bytes: int
+    cohort_bytes: int
+    code_bytes_estimate: int | None
+    ram_bytes: int | None
+    object_bytes: int | None
+    buffer_bytes: int | None
+
+
+class Golden(_Part):
+    """A golden vector, files in golden/<name>/."""
+
+    name: str
+    source: str
+    num_segments: int
+
+
+class Manifest(_Part):
+    """The whole manifest."""
+
+    schema_version: Literal[1]
+    tool: Tool
+    target: Device
+    model: Model
+    input: Tensor
+    output: Tensor
+    embedding_dim: int
+    embedding_rule: str
+    features: dict[str, Any]
+    segments: Segments
+    scoring: dict[str, Any] | None
+    cohort: CohortPart | None
+    operators: tuple[str, ...]
+    arena: ArenaPart | None
+    sizes: Sizes
+    layers: tuple[dict[str, Any], ...]
+    check: dict[str, Any] | None
+    provenance: dict[str, Any]
+    golden: tuple[Golden, ...]
+    files: dict[str, str] | None
+
+    def to_bytes(self) -> bytes:
+        """Write JSON; same manifest, same bytes."""
+        return (json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def parse_manifest(data: bytes, source: Path | str) -> Manifest:
+    """Read a manifest; `source` names it in errors.
+
+    Raises:
+        DataError: it is damaged, or was written by a newer version.
+    """
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        hint = "build the package again"
+        if where == "schema_version":
+            raise DataError(
+                f"{source} has another schema version than {SCHEMA_VERSION}", details={"got": first["msg"]}, hint=hint
+            ) from error
+        got = f"{where}: {first['msg']}" if where else first["msg"]
+        raise DataError(f"{source} is damaged", details={"got": got}, hint=hint) from error

@@ -1,0 +1,82 @@
+"""The `tflite-micro` package: model, cohort and golden vectors as C, glue around TensorFlow Lite Micro, CMake."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from edge_sv.arena import measure_arena
+from edge_sv.artifact import ModelArtifact
+from edge_sv.flatbuffer import parse_model
+from edge_sv.golden import make_vectors, run_tflm
+from edge_sv.package.budget import Footprint, buffer_bytes, estimate_code, object_bytes
+from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
+from edge_sv.package.operators import convolution_filters, resolver_methods, tensor_formats, used_operators
+from edge_sv.package.render import render_folder
+from edge_sv.resources import targets_dir
+from edge_sv.target import Target
+from edge_sv.tensor_format import Int8
+
+SHARED_SOURCES = ("esv_embedding.c", "esv_score.c", "esv_status.c", "esv_tensor.c")
+SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_status.h", "esv_tensor.h")
+"""What the package takes from targets/common."""
+
+
+def measure(artifact: ModelArtifact) -> Footprint:
+    """Say what the package costs, the arena measured; see `write.estimate_footprint`."""
+    model = parse_model(artifact.model)
+    kinds = used_operators(model)
+    resolver_methods(kinds)  # refuses an operator that TensorFlow Lite Micro lacks, by name
+    cohort = cohort_values(artifact)
+    return Footprint(
+        model_bytes=len(artifact.model),
+        cohort_bytes=0 if cohort is None else cohort.size,
+        code_bytes=estimate_code(len(kinds)),
+        arena=measure_arena(artifact.model, filters=convolution_filters(model)),
+        object_bytes=object_bytes(len(kinds)),
+        buffer_bytes=buffer_bytes(artifact),
+    )
+
+
+def make_files(
+    artifact: ModelArtifact, target: Target, footprint: Footprint, check: Mapping[str, Any] | None
+) -> dict[str, bytes]:
+    """Make all files of the package, path -> content."""
+    model = parse_model(artifact.model)
+    formats, kinds = tensor_formats(model), used_operators(model)
+    golden = make_vectors(artifact, formats, run_tflm(artifact.model, artifact.embedding_dim))
+    manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
+    cohort = cohort_values(artifact)
+    own = ("esv_model.cc", "esv_model_data.c", *(() if cohort is None else ("esv_cohort.c",)))
+    context = {
+        "manifest": manifest,
+        "banner": banner(artifact),
+        "model": artifact.model,
+        "methods": resolver_methods(kinds),
+        "cohort_values": cohort,
+        "golden": golden,
+        "sources": [f"src/{name}" for name in sorted((*SHARED_SOURCES, *own))],
+    }
+    files = {MODEL_FILE: artifact.model, **_shared_files(), **common_files(artifact, golden)}
+    files.update(render_folder(targets_dir() / "tflite-micro" / "package", context))
+    return seal(manifest, files)
+
+
+def cohort_values(artifact: ModelArtifact) -> Int8 | None:
+    """Return the int8 cohort that the device scores with, (num_speakers, embedding_dim), None when it needs none.
+
+    Its scale stays behind: cosines do not depend on it.
+    """
+    if artifact.cohort is None or artifact.scoring is None or artifact.scoring.kind != "as_norm":
+        return None
+    with np.load(io.BytesIO(artifact.cohort.to_bytes()), allow_pickle=False) as arrays:
+        return np.asarray(arrays["values"], np.int8)
+
+
+def _shared_files() -> dict[str, bytes]:
+    common = targets_dir() / "common"
+    sources = {f"src/{name}": (common / "src" / name).read_bytes() for name in SHARED_SOURCES}
+    return {**sources, **{f"src/{name}": (common / "include" / name).read_bytes() for name in SHARED_HEADERS}}

@@ -1,0 +1,120 @@
+"""Open a device package: check every file, give back the model as an artifact that runs on this computer.
+
+Needs neither LiteRT nor TensorFlow Lite Micro, so that it works on devices that have only one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_sv.artifact import ModelArtifact
+from edge_sv.errors import DataError, EdgeSvError
+from edge_sv.features import FeatureConfig
+from edge_sv.files import sha256_bytes
+from edge_sv.package import metadata
+from edge_sv.package.manifest import MANIFEST_FILE, Manifest, parse_manifest
+from edge_sv.profile import LayerProfile
+from edge_sv.scoring import Cohort, Scoring
+from edge_sv.segments import SegmentRule
+
+MANIFEST_ENTRY = "edge_sv_manifest"
+COHORT_ENTRY = "edge_sv_cohort"
+
+
+@dataclass(frozen=True)
+class DevicePackage:
+    """A package on disk.
+
+    Args:
+        path: its folder, or the bare .tflite.
+        manifest: what it says of itself.
+        artifact: its model, as it was packaged.
+    """
+
+    path: Path
+    manifest: Manifest
+    artifact: ModelArtifact
+
+    @property
+    def arena_bytes(self) -> int | None:
+        """Tensor arena to reserve; None where the runtime manages its own memory."""
+        return None if self.manifest.arena is None else self.manifest.arena.bytes
+
+
+def read_package(path: Path) -> DevicePackage:
+    """Open a package.
+
+    Args:
+        path: its folder, in which the sha256 of every file is checked, or a bare .tflite that carries its manifest.
+
+    Raises:
+        DataError: a file is missing or damaged (it is named), has no manifest, or was written by a newer version.
+    """
+    return _read_bare(path) if path.is_file() else _read_folder(path)
+
+
+def _read_folder(folder: Path) -> DevicePackage:
+    path = folder / MANIFEST_FILE
+    manifest = parse_manifest(_read(path), path)
+    contents = {name: _checked(folder, name, sha256) for name, sha256 in (manifest.files or {}).items()}
+    if manifest.model.file not in contents or (manifest.cohort and manifest.cohort.file not in contents):
+        raise DataError(f"{path} is damaged", details={"got": "it does not list its own model or cohort"})
+    model = metadata.strip(contents[manifest.model.file], manifest.model.bytes)
+    cohort = contents[manifest.cohort.file] if manifest.cohort else None
+    return DevicePackage(folder, manifest, _artifact(manifest, model, cohort, folder / manifest.model.file))
+
+
+def _read_bare(path: Path) -> DevicePackage:
+    data = _read(path)
+    entries = metadata.extract(data)
+    if MANIFEST_ENTRY not in entries:
+        raise DataError(
+            f"{path} has no edge_sv manifest inside, so its front end is unknown",
+            hint="build it with edge-sv build --target tflite, or give a package's folder",
+        )
+    manifest = parse_manifest(entries[MANIFEST_ENTRY], f"the manifest in {path}")
+    model = metadata.strip(data, manifest.model.bytes)
+    return DevicePackage(path, manifest, _artifact(manifest, model, entries.get(COHORT_ENTRY), path))
+
+
+def _artifact(manifest: Manifest, model: bytes, cohort: bytes | None, source: Path) -> ModelArtifact:
+    if sha256_bytes(model) != manifest.model.sha256:
+        raise _damaged(source, "its model is not the one that the manifest describes")
+    try:
+        return ModelArtifact(
+            name=manifest.model.name,
+            kind=manifest.model.kind,
+            model=model,
+            features=FeatureConfig.from_dict(manifest.features),
+            segments=SegmentRule(**manifest.segments.model_dump()),
+            embedding_dim=manifest.embedding_dim,
+            recipe=manifest.model.recipe,
+            layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
+            scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
+            cohort=None if cohort is None else Cohort.from_bytes(cohort),
+            provenance=manifest.provenance,
+        )
+    except (TypeError, KeyError, ValueError, EdgeSvError) as error:
+        raise _damaged(source, str(error)) from error
+
+
+def _checked(folder: Path, name: str, sha256: str) -> bytes:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise _damaged(folder / MANIFEST_FILE, f"it lists a file outside of the package: {name}")
+    data = _read(path)
+    if sha256_bytes(data) != sha256:
+        raise _damaged(path, f"sha256 {sha256_bytes(data)[:12]}..., {MANIFEST_FILE} states {sha256[:12]}...")
+    return data
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+
+
+def _damaged(path: Path, got: str) -> DataError:
+    return DataError(f"{path} is damaged", details={"got": got}, hint="copy it again, or build the package again")

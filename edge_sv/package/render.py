@@ -1,0 +1,80 @@
+"""Render a package's templates: C, CMake and README."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import numpy.typing as npt
+
+TEMPLATE_SUFFIX = ".j2"
+_COLUMNS = 110
+
+
+def render_folder(folder: Path, context: dict[str, Any]) -> dict[str, bytes]:
+    """Make files out of a folder: `*.j2` are rendered and lose the suffix, the others are copied.
+
+    A template that renders to nothing makes no file.
+
+    Args:
+        folder: the templates.
+        context: what they may use; a name that is missing is an error.
+
+    Returns:
+        Path below the folder -> content.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(c_bytes=c_bytes, c_ints=c_ints, c_floats=c_floats, c_float=c_float, c_string=c_string)
+    files: dict[str, bytes] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix != TEMPLATE_SUFFIX:
+            files[name] = path.read_bytes()
+        elif text := environment.get_template(name).render(context).strip():
+            files[name.removesuffix(TEMPLATE_SUFFIX)] = f"{text}\n".encode()
+    return files
+
+
+def c_bytes(data: bytes) -> str:
+    """Write bytes as the inside of a C initializer."""
+    return _rows([f"0x{byte:02x}," for byte in data])
+
+
+def c_ints(values: npt.NDArray[np.integer[Any]]) -> str:
+    """Write integers, row-major, as the inside of a C initializer."""
+    return _rows([f"{value}," for value in values.ravel().tolist()])
+
+
+def c_floats(values: npt.NDArray[np.floating[Any]]) -> str:
+    """Write float32 values, row-major, as the inside of a C initializer; they read back to the same bits."""
+    return _rows([f"{c_float(value)}," for value in values.ravel().tolist()])
+
+
+def c_float(value: float) -> str:
+    """Write a float32 constant in C; it reads back to the same bits."""
+    text = f"{np.float32(value):.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+
+
+def c_string(text: str) -> str:
+    """Write a C string literal; bytes beyond ASCII in octal."""
+    plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
+    return f'"{plain}"'
+
+
+def _rows(items: list[str]) -> str:
+    rows: list[str] = []
+    row = ""
+    for item in items:
+        if len(row) + len(item) + 5 > _COLUMNS:
+            rows.append(row)
+            row = ""
+        row += f" {item}" if row else f"    {item}"
+    return "\n".join([*rows, row])

@@ -1,0 +1,82 @@
+"""Write a device package: measure, check the budget, make all files in memory, move the folder into place."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from edge_sv.artifact import ModelArtifact
+from edge_sv.errors import unknown_name
+from edge_sv.files import atomic_folder
+from edge_sv.package.budget import Footprint, check_budget
+from edge_sv.package.read import DevicePackage, read_package
+from edge_sv.target import Target
+
+KINDS = {"tflite-micro": "edge_sv.package.micro", "tflite": "edge_sv.package.phone"}
+"""Kind of package -> the module that makes it, imported when needed: reading a package needs none of their tools."""
+
+
+class _Kind(Protocol):
+    def measure(self, artifact: ModelArtifact) -> Footprint:
+        """Say what the package costs."""
+
+    def make_files(
+        self, artifact: ModelArtifact, target: Target, footprint: Footprint, check: Mapping[str, Any] | None
+    ) -> dict[str, bytes]:
+        """Make all files of the package, path -> content."""
+
+
+def estimate_footprint(artifact: ModelArtifact, target: Target) -> Footprint:
+    """Say what a package would cost on its device.
+
+    Raises:
+        UsageError: the target names a kind of package that does not exist.
+        ToolMissing: tflite-micro is needed to measure the arena.
+        DataError: the model cannot run there.
+    """
+    return _kind(target).measure(artifact)
+
+
+def write_package(
+    artifact: ModelArtifact,
+    target: Target,
+    out: Path,
+    *,
+    max_flash: int | None = None,
+    max_ram: int | None = None,
+    check: Mapping[str, Any] | None = None,
+) -> DevicePackage:
+    """Write a package; same inputs, same bytes. An existing folder is replaced as a whole.
+
+    Args:
+        artifact: the model.
+        target: what it is for.
+        out: the package's folder.
+        max_flash: bytes; the target's own limit holds as well.
+        max_ram: bytes; likewise.
+        check: what the check stage measured, for the manifest; JSON values.
+
+    Raises:
+        DoesNotFit: the package is larger than a limit; nothing is written.
+        DataError: the model cannot run there, or `out` cannot be written.
+        UsageError: the target names a kind of package that does not exist.
+        ToolMissing: tflite-micro is needed and not installed.
+    """
+    kind = _kind(target)
+    footprint = kind.measure(artifact)
+    check_budget(artifact, target, footprint, max_flash=max_flash, max_ram=max_ram)
+    files = kind.make_files(artifact, target, footprint, check)
+    with atomic_folder(out) as temporary:
+        for name, data in files.items():
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    return read_package(out)
+
+
+def _kind(target: Target) -> _Kind:
+    if target.package not in KINDS:
+        raise unknown_name("kind of package", target.package, KINDS)
+    return cast(_Kind, importlib.import_module(KINDS[target.package]))
