@@ -82,6 +82,8 @@ def main() -> None:
     _show_warnings()
     try:
         code = app(standalone_mode=False)
+        if code == 130:  # typer's own answer to KeyboardInterrupt
+            _complain("interrupted")
     except EdgeSvError as error:
         _complain(str(error))
         code = error.exit_code
