@@ -34,6 +34,9 @@ MAX_EER_INCREASE = 0.02
 EXACT_RECORDINGS = 32
 TRACED_SEGMENTS = 4
 
+Steps = Callable[[str], Progress]
+"""Given what is being done, returns a function to report its progress with."""
+
 
 @dataclass(frozen=True)
 class CheckSet:
@@ -97,7 +100,7 @@ def check_artifact(
     data: CheckSet,
     *,
     float_model: Callable[[], bytes],
-    progress: Callable[[str], Progress] | None = None,
+    steps: Steps | None = None,
 ) -> CheckReport:
     """Run the gates.
 
@@ -106,7 +109,7 @@ def check_artifact(
         net: folder of the float net it was made from.
         data: what to run them on.
         float_model: converts the net without quantization; called when a gate fails, to find the layer.
-        progress: given what is being done, returns a function to report it with.
+        steps: reports what is being done.
 
     Raises:
         AccuracyGateFailed: a gate failed; names the first layer that differs, or the one that loses most.
@@ -118,7 +121,7 @@ def check_artifact(
     exact_segments = check_bit_exact(artifact, data)
 
     def embed(label: str, embedder: Any) -> dict[str, Float32]:
-        return embed_recordings(embedder, data.files, progress=progress(label) if progress else None)
+        return embed_recordings(embedder, data.files, progress=steps(label) if steps else None)
 
     wanted = embed("float, Keras", KerasEmbedder(net))
     got = embed("int8, reference kernels", functools.partial(LiteRTEmbedder, artifact, reference_kernels=True))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edge_sv.artifact import ModelArtifact, save_artifact
-from edge_sv.check import CheckReport, CheckSet, check_artifact
+from edge_sv.check import CheckReport, CheckSet, Steps, check_artifact
 from edge_sv.converter import Converter, calibrate, find_converter
 from edge_sv.embedders import LiteRTEmbedder
 from edge_sv.errors import DataError, UsageError
-from edge_sv.evaluate import Progress, embed_recordings, score_list
+from edge_sv.evaluate import embed_recordings, score_list
 from edge_sv.features import Float32
 from edge_sv.metrics import eer, threshold_at_far
 from edge_sv.resources import assets_dir
@@ -29,9 +29,6 @@ CHECK_RECORDINGS = 64
 """Recordings of the check set when the data has no development list."""
 FALSE_ACCEPT_RATE = 0.01
 TOP_N = 100
-
-Stages = Callable[[str], Progress]
-"""Given what is being done, returns a function to report its progress with."""
 
 
 def convert_with_data(converter: Converter, net: Path, recipe: str, index: Path) -> ModelArtifact:
@@ -86,7 +83,7 @@ def convert_net(
     recipe: str = "static_wi8_ai8",
     scoring: ScoringKind = "cosine",
     false_accept_rate: float = FALSE_ACCEPT_RATE,
-    progress: Stages | None = None,
+    steps: Steps | None = None,
 ) -> tuple[ModelArtifact, CheckReport]:
     """Convert a float net, check it, set its threshold and write the artifact's folder.
 
@@ -100,7 +97,7 @@ def convert_net(
         recipe: its compression.
         scoring: the default scoring; the EERs of both kinds are written into the artifact.
         false_accept_rate: of the threshold.
-        progress: how to report.
+        steps: reports what is being done.
 
     Raises:
         AccuracyGateFailed: the converted model does not compute what the net computes.
@@ -114,16 +111,40 @@ def convert_net(
         raise DataError(f"{index} has no development list beside it", details={"missing": "<corpus>/trials_dev.txt"})
     converter = find_converter("tflite")
     artifact = convert_with_data(converter, net, recipe, index)
-    report = check_artifact(artifact, net, data, float_model=lambda: converter.convert_float(net), progress=progress)
-    cohort = make_cohort(artifact, read_index(index), progress=progress)
-    chosen, development = choose_scoring(data.trials, report.embeddings, cohort, scoring, false_accept_rate)
-    provenance = {**artifact.provenance, "check": report.to_dict(), "development": development}
-    artifact = replace(artifact, scoring=chosen, cohort=cohort, provenance=provenance)
+    report = check_artifact(artifact, net, data, float_model=lambda: converter.convert_float(net), steps=steps)
+    artifact = set_scoring(
+        artifact, report, data, index, kind=scoring, false_accept_rate=false_accept_rate, steps=steps
+    )
     save_artifact(out, artifact)
     return artifact, report
 
 
-def make_cohort(artifact: ModelArtifact, files: list[SpeechFile], *, progress: Stages | None = None) -> Cohort:
+def set_scoring(
+    artifact: ModelArtifact,
+    report: CheckReport,
+    data: CheckSet,
+    index: Path,
+    *,
+    kind: ScoringKind = "cosine",
+    false_accept_rate: float = FALSE_ACCEPT_RATE,
+    steps: Steps | None = None,
+) -> ModelArtifact:
+    """Give a checked artifact its threshold, its cohort and the check's figures.
+
+    Without a development list the artifact gets the figures alone.
+
+    Raises:
+        DataError: a recording of the data cannot be used.
+    """
+    provenance = {**artifact.provenance, "check": report.to_dict()}
+    if data.trials is None:
+        return replace(artifact, provenance=provenance)
+    cohort = make_cohort(artifact, read_index(index), steps=steps)
+    scoring, development = choose_scoring(data.trials, report.embeddings, cohort, kind, false_accept_rate)
+    return replace(artifact, scoring=scoring, cohort=cohort, provenance={**provenance, "development": development})
+
+
+def make_cohort(artifact: ModelArtifact, files: list[SpeechFile], *, steps: Steps | None = None) -> Cohort:
     """Embed up to 8 recordings, evenly chosen, of each training speaker and average them by speaker.
 
     Raises:
@@ -135,7 +156,7 @@ def make_cohort(artifact: ModelArtifact, files: list[SpeechFile], *, progress: S
         for number, path in enumerate(paths[:: -(-len(paths) // COHORT_RECORDINGS)])
     }
     embeddings = embed_recordings(
-        functools.partial(LiteRTEmbedder, artifact), chosen, progress=progress("cohort") if progress else None
+        functools.partial(LiteRTEmbedder, artifact), chosen, progress=steps("cohort") if steps else None
     )
     speakers: dict[str, list[Float32]] = {}
     for name, embedding in embeddings.items():

@@ -12,6 +12,8 @@ from edge_sv.embedders.keras import KerasEmbedder
 from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder
 from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
+from edge_sv.package import read_package
+from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.resources import assets_dir
 
 Runtime = Literal["keras", "tflite", "tflm"]
@@ -55,15 +57,13 @@ def open_artifact(model: Path | str) -> ModelArtifact:
     path = find_model(model)
     if (path / ARTIFACT_FILE).is_file():
         return load_artifact(path)
-    if path.is_file() or (path / "manifest.json").is_file():
-        from edge_sv.package import read_package
-
+    if path.is_file() or (path / MANIFEST_FILE).is_file():
         return read_package(path).artifact
     if (path / DEFAULT_RECIPE / ARTIFACT_FILE).is_file():
         return load_artifact(path / DEFAULT_RECIPE)
     if (path / "net.json").is_file():
         raise DataError(f"{path} holds a float net only", hint="edge-sv convert it first, or use --runtime keras")
-    raise DataError(f"{path} is not a model", details={"missing": f"net.json, {ARTIFACT_FILE} or manifest.json"})
+    raise DataError(f"{path} is not a model", details={"missing": f"net.json, {ARTIFACT_FILE} or {MANIFEST_FILE}"})
 
 
 def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int = 1) -> Embedder:

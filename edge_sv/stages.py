@@ -1,0 +1,292 @@
+"""The stages of a build, each a value in and a value out; `edge_sv.build` puts them in order."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, artifact_files, load_artifact, net_sha256, save_artifact
+from edge_sv.check import Steps, check_artifact, check_bit_exact
+from edge_sv.conversion import check_set, convert_with_data, data_identity, set_scoring
+from edge_sv.converter import Converter, find_converter
+from edge_sv.embedders import find_model
+from edge_sv.errors import DataError, UsageError, unknown_name
+from edge_sv.files import atomic_folder, sha256_bytes
+from edge_sv.package import DevicePackage, read_package, write_package
+from edge_sv.package.manifest import MANIFEST_FILE
+from edge_sv.resources import assets_dir, targets_dir
+from edge_sv.stage_cache import StageCache, folder_sha256
+from edge_sv.target import Target
+
+RECIPES = ("static_wi8_ai8",)
+"""Compression that a build knows; `static_wi8_ai8` leaves the float net as it is, the converter makes it 8-bit."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Staged(Generic[Value]):
+    """What a stage gives: its value, whether it was there already, and a note for people."""
+
+    value: Value
+    kept: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A converted model that passed the check, and what the check measured, JSON values."""
+
+    artifact: ModelArtifact
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model to build from: its float net, its converted form, or both."""
+
+    net: Path | None
+    artifact: Path | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bytes that the caller allows; the target's own limits hold as well."""
+
+    flash: int | None = None
+    ram: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
+def find_source(model: Path | str, recipe: str) -> Source:
+    """Find what a model is built from.
+
+    Raises:
+        UsageError: unknown model or recipe, or the model is a package already.
+        DataError: the folder holds no model.
+    """
+    if recipe not in RECIPES:
+        raise unknown_name("recipe", recipe, RECIPES)
+    path = find_model(model)
+    if path.is_file() or (path / MANIFEST_FILE).is_file():
+        raise UsageError(f"{model} is a package already", hint="give the float net or the artifact it was built from")
+    if (path / "net.json").is_file():
+        converted = path / recipe
+        return Source(path, converted if (converted / ARTIFACT_FILE).is_file() else None)
+    if (path / ARTIFACT_FILE).is_file():
+        beside = path.resolve().parent
+        return Source(beside if (beside / "net.json").is_file() else None, path)
+    raise DataError(f"{path} is not a model", details={"missing": f"net.json or {ARTIFACT_FILE}"})
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of one build.
+
+    Args:
+        source: what is built.
+        target: what it is built for.
+        recipe: its compression.
+        data: table of speech files to calibrate and check with; None: see `convert` and `check`.
+        cache: finished stages.
+        steps: reports the steps within a stage.
+    """
+
+    source: Source
+    target: Target
+    recipe: str
+    data: Path | None
+    cache: StageCache
+    steps: Steps | None = None
+
+    @cached_property
+    def converter(self) -> Converter:
+        """The target's converter."""
+        return find_converter(self.target.converter)
+
+    @cached_property
+    def data_inputs(self) -> Any:
+        """Identity of the recordings that are calibrated and checked with."""
+        return folder_sha256(assets_dir() / "voices") if self.data is None else data_identity(self.data)
+
+    def compress(self) -> Staged[Path | None]:
+        """Compress the float net: `static_wi8_ai8` has nothing to do."""
+        return Staged(self.source.net, True, f"{self.recipe} leaves the float net as it is")
+
+    def convert(self) -> Staged[ModelArtifact]:
+        """Convert the net, calibrated with the data; without data take the converted form that came with it.
+
+        Raises:
+            DataError: no data, and no converted form of this very net, recipe and converter; or unusable data.
+            UsageError: data, and no float net.
+        """
+        if self.data is None:
+            return Staged(self._bundled_artifact(), True, f"as it came with the model: {self.source.artifact}")
+        net, data = self.source.net, self.data
+        if net is None:
+            raise UsageError(f"{self.source.artifact} has no float net beside it, so it cannot be calibrated again")
+
+        def make(folder: Path) -> None:
+            save_artifact(folder / "artifact", convert_with_data(self.converter, net, self.recipe, data))
+
+        artifact, kept = self.cache.run("convert", self.convert_inputs(), make=make, read=_read_artifact)
+        return Staged(artifact, kept, f"{self.recipe}, {len(artifact.model):,} bytes")
+
+    def check(self, artifact: ModelArtifact) -> Staged[Checked]:
+        """Check the model against its float net; with a development list set its threshold and cohort.
+
+        Without data the bundled synthetic voices are used. An artifact whose float net is not at hand must have been
+        checked when it was made; then only its bit-exactness is checked again.
+
+        Raises:
+            AccuracyGateFailed: it does not compute what the float net computes.
+            DataError: never checked and no float net at hand, or unusable data.
+        """
+
+        def make(folder: Path) -> None:
+            checked = self._check(artifact)
+            save_artifact(folder / "artifact", checked.artifact)
+            (folder / "check.json").write_text(json.dumps(checked.report))
+
+        checked, kept = self.cache.run("check", self.check_inputs(artifact), make=make, read=_read_checked)
+        cosine, source = checked.report["cosine_min"], checked.report["source"]
+        return Staged(checked, kept, f"bit-exact, cosine to float at least {cosine:.4f} on {source}")
+
+    def package(self, checked: Checked, out: Path, limits: Limits) -> Staged[DevicePackage]:
+        """Write the package and place it at `out`.
+
+        Raises:
+            DoesNotFit: it is larger than a limit.
+            UsageError: `out` is something else than a package.
+            DataError: `out` is not writable.
+        """
+        refuse_foreign_folder(out)
+
+        def make(folder: Path) -> None:
+            write_package(
+                checked.artifact,
+                self.target,
+                folder / "package",
+                max_flash=limits.flash,
+                max_ram=limits.ram,
+                check=checked.report,
+            )
+
+        inputs = self.package_inputs(checked, limits)
+        package, kept = self.cache.run(
+            "package", inputs, make=make, read=lambda folder: read_package(folder / "package")
+        )
+        placed = place_package(package.path, out)
+        return Staged(read_package(out), kept and not placed, str(out))
+
+    def kept_artifact(self) -> ModelArtifact | None:
+        """Return the converted model of an earlier build, None when there is none."""
+        return self.cache.find("convert", self.convert_inputs(), read=_read_artifact)
+
+    def kept_check(self, artifact: ModelArtifact) -> Checked | None:
+        """Return the check of an earlier build, None when there is none."""
+        return self.cache.find("check", self.check_inputs(artifact), read=_read_checked)
+
+    def convert_inputs(self) -> Any:
+        """Everything that the converted model depends on."""
+        code = Path(inspect.getfile(type(self.converter))).read_text()
+        net = self.source.net and net_sha256(self.source.net)
+        return [net, self.recipe, self.converter.version, code, self.data_inputs]
+
+    def check_inputs(self, artifact: ModelArtifact) -> Any:
+        """Everything that the check depends on."""
+        net = self.source.net and net_sha256(self.source.net)
+        return [_identity(artifact), net, self.data_inputs]
+
+    def package_inputs(self, checked: Checked, limits: Limits) -> Any:
+        """Everything that the package depends on."""
+        sources = folder_sha256(targets_dir())
+        return [_identity(checked.artifact), checked.report, self.target.to_dict(), sources, limits.flash, limits.ram]
+
+    def _bundled_artifact(self) -> ModelArtifact:
+        hint = "give --data INDEX.csv: a table of speech files to calibrate with"
+        if self.source.artifact is None:
+            raise DataError(f"{self.source.net} was never converted", details={"recipe": self.recipe}, hint=hint)
+        artifact = load_artifact(self.source.artifact)
+        wanted = {"recipe": self.recipe, "converter": f"{self.target.converter} {self.converter.version}"}
+        if self.source.net is not None:
+            wanted["float_sha256"] = net_sha256(self.source.net)
+        got = {**artifact.provenance, "recipe": artifact.recipe}
+        different = [name for name, value in wanted.items() if got.get(name) != value]
+        if different:
+            raise DataError(
+                f"the converted model in {self.source.artifact} is not of this float net, recipe and converter",
+                details={name: f"{got.get(name)}, needed {wanted[name]}" for name in different},
+                hint=hint,
+            )
+        return artifact
+
+    def _check(self, artifact: ModelArtifact) -> Checked:
+        data, net = check_set(self.data), self.source.net
+        if net is None:
+            stated = artifact.provenance.get("check")
+            if not isinstance(stated, dict):
+                raise DataError(
+                    f"'{artifact.name}' was never checked against its float net",
+                    hint="put the artifact's folder into the float net's folder, or build from the float net",
+                )
+            check_bit_exact(artifact, data)
+            return Checked(artifact, stated)
+        report = check_artifact(
+            artifact, net, data, float_model=lambda: self.converter.convert_float(net), steps=self.steps
+        )
+        if self.data is not None:
+            artifact = set_scoring(artifact, report, data, self.data, steps=self.steps)
+        return Checked(artifact, report.to_dict())
+
+
+def refuse_foreign_folder(out: Path) -> None:
+    """Refuse to replace what is not a package.
+
+    Raises:
+        UsageError: `out` is a file, or a folder with other things in it.
+    """
+    if not out.exists() or (out / MANIFEST_FILE).is_file():
+        return
+    if not out.is_dir() or any(out.iterdir()):
+        raise UsageError(f"{out} exists and is not a package", hint="give --out a new or empty folder")
+
+
+def place_package(package: Path, out: Path) -> bool:
+    """Copy a package to `out`; return False when it is there already.
+
+    Raises:
+        DataError: `out` is not writable or the disk is full.
+    """
+    if out.is_dir() and folder_sha256(out) == folder_sha256(package):
+        return False
+    with atomic_folder(out) as temporary:
+        shutil.copytree(package, temporary, dirs_exist_ok=True)
+    return True
+
+
+def _read_artifact(folder: Path) -> ModelArtifact:
+    return load_artifact(folder / "artifact")
+
+
+def _read_package(folder: Path) -> DevicePackage:
+    return read_package(folder / "package")
+
+
+def _read_checked(folder: Path) -> Checked:
+    try:
+        report: dict[str, Any] = json.loads((folder / "check.json").read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder} is damaged", details={"got": str(error)}) from error
+    return Checked(_read_artifact(folder), report)
+
+
+def _identity(artifact: ModelArtifact) -> list[str]:
+    return sorted(sha256_bytes(data) for data in artifact_files(artifact).values())
