@@ -21,7 +21,7 @@ from edge_sv.stage_cache import StageCache, default_work_folder
 from edge_sv.stages import NO_LIMITS, RECIPES, Limits, Staged, Stages, Value, find_source
 from edge_sv.target import Target, load_target
 
-DEFAULT_TARGET = "tflite-micro"
+DEFAULT_MODEL, DEFAULT_TARGET = "resnet-nano", "tflite-micro"
 _BYTES_PER_CHANNEL, _BYTES_PER_LAYER = 36, 600
 """Of a .tflite beside the weights: bias, scales and zero points; names and tables. For estimates before converting."""
 

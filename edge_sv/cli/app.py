@@ -26,6 +26,7 @@ COMMANDS = {
     "train": ("edge_sv.cli.train", "Train a speaker net from a TOML configuration."),
     "summary": ("edge_sv.cli.summary", "Print a model's layers: shapes, parameters, bits, bytes, MACs."),
     "evaluate": ("edge_sv.cli.evaluate", "Score a trial list: EER, minDCF, Cllr with intervals."),
+    "convert": ("edge_sv.cli.convert", "Convert a float net to int8, check it and set its threshold."),
     "build": ("edge_sv.cli.build", "Compress, convert, check and package a model for a target."),
     "targets": ("edge_sv.cli.targets", "List the targets and their limits."),
     "enroll": ("edge_sv.cli.enroll", "Make a voice print from recordings."),

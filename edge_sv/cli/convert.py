@@ -1,0 +1,85 @@
+"""``edge-sv convert``: make the converted form that is kept beside a float net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge_sv.cli.output import JsonOption, print_json, print_rows
+from edge_sv.cli.steps import show_steps
+from edge_sv.conversion import FALSE_ACCEPT_RATE, convert_net
+from edge_sv.embedders import find_model
+from edge_sv.errors import UsageError, unknown_name
+from edge_sv.scoring import ScoringKind
+from edge_sv.stages import RECIPES
+
+SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
+
+
+def command(
+    net: Annotated[str, typer.Argument(help="A bundled net's name or a float net's folder.")],
+    data: Annotated[Path, typer.Option(metavar="INDEX.csv", help="Speech files, with development lists beside it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The artifact's folder; default: NET/RECIPE.", show_default=False),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="How to compress.")] = RECIPES[0],
+    scoring: Annotated[str, typer.Option(help="Default scoring: cosine or as_norm.")] = "cosine",
+    far: Annotated[float, typer.Option(help="False-accept rate that the threshold is set for.")] = FALSE_ACCEPT_RATE,
+    json: JsonOption = False,
+) -> None:
+    """Convert a float net to int8, check it, set its threshold and cohort, and write the artifact's folder.
+
+    The net is calibrated on the table's training speakers. The threshold accepts the given share of non-target trials
+    of all development lists together; the cohort for AS-norm is one mean embedding of each training speaker.
+
+    \b
+    Examples:
+      edge-sv convert assets/resnet-nano --data speech/index.csv
+      edge-sv convert runs/my-net --data speech/index.csv --out my-artifact --scoring as_norm --far 0.005
+    """
+    if scoring not in SCORINGS:
+        raise unknown_name("scoring", scoring, SCORINGS)
+    folder = find_model(net)
+    if not (folder / "net.json").is_file():
+        raise UsageError(f"{net} is not a float net", hint="give the folder that holds net.json")
+    place = out or folder / recipe
+    with show_steps() as steps:
+        artifact, report = convert_net(
+            folder,
+            index=data,
+            out=place,
+            recipe=recipe,
+            scoring=SCORINGS[scoring],
+            false_accept_rate=far,
+            steps=steps,
+        )
+    chosen, development = artifact.scoring, artifact.provenance["development"]
+    assert chosen is not None
+    if json:
+        print_json(
+            {
+                "artifact": str(place),
+                "sha256": artifact.sha256,
+                "model_bytes": len(artifact.model),
+                "scoring": chosen.to_dict(),
+                "development": development,
+                "check": report.to_dict(),
+            }
+        )
+        return
+    print_rows(
+        [
+            ("artifact", str(place)),
+            ("model", f"{len(artifact.model):,} bytes, sha256 {artifact.sha256[:16]}"),
+            ("bit-exact", f"TensorFlow Lite Micro = reference kernels at {report.exact_segments} segments"),
+            ("int8", f"cosine to float {report.cosine_min:.4f} at least, {report.cosine_mean:.4f} on average"),
+            (
+                "EER",
+                f"float {report.eer_float:.2%}, int8 {report.eer_int8:.2%}, AS-norm {development['eer_as_norm']:.2%}",
+            ),
+            ("threshold", f"{chosen.threshold:.4f} ({chosen.kind}) at {chosen.false_accept_rate:.2%} false accepts"),
+        ]
+    )
