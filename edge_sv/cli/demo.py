@@ -1,0 +1,130 @@
+"""``edge-sv demo``: build the bundled net, enroll a voice, verify others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from edge_sv.build import StageOutcome
+from edge_sv.cli.microphone import MicOption, listen
+from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
+from edge_sv.demo import Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
+
+RUNTIMES = {"tflm": "TensorFlow Lite Micro's interpreter", "tflite": "LiteRT"}
+
+
+def command(
+    enroll: Annotated[
+        list[Path] | None, typer.Option(help="A recording of the voice to enroll; give it several times.")
+    ] = None,
+    verify: Annotated[
+        list[Path] | None, typer.Option(help="A recording to compare with that voice; may be given several times.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A bundled net, or a model's folder.")] = "resnet-nano",
+    target: Annotated[str, typer.Option(help="What to build for, see `edge-sv targets`.")] = "tflite-micro",
+    out: Annotated[Path | None, typer.Option(help="The package's folder.", show_default="build/MODEL-TARGET")] = None,
+    mic: MicOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Build a net for a microcontroller, enroll a voice with the package, and verify others.
+
+    Every score is computed by the built package. Without recordings of your own, bundled synthetic voices are used:
+    three recordings of one voice are enrolled, another one of it and those of other voices are verified; should the
+    net decide one of them wrongly, the exit code is 5. With --mic you speak four times: three times to enroll, once
+    to be verified.
+
+    \b
+    Examples:
+      edge-sv demo
+      edge-sv demo --enroll me1.wav --enroll me2.wav --verify someone.wav
+      edge-sv demo --mic 5
+    """
+    spoken = [Recording("microphone", pcm) for pcm in listen(mic, times=4)] if mic is not None else []
+    bundled_enroll, bundled_verify = bundled_voices()
+    own = bool(enroll or verify or spoken)
+    enrolled = spoken[:3] + read_recordings(enroll or ([] if spoken else bundled_enroll))
+    verified = spoken[3:] + read_recordings(verify or bundled_verify)
+    console = err_console()
+    with console.status(f"{model}: build for {target}, enroll, verify"):
+        demo = run_demo(
+            model,
+            target=target,
+            out=out,
+            enroll=enrolled,
+            verify=verified,
+            listen=lambda stage: console.print(_describe(stage), soft_wrap=True),
+        )
+    if json:
+        print_json(_document(demo))
+    else:
+        _print(demo)
+    if not own:
+        check_bundled(demo)
+
+
+def _describe(stage: StageOutcome) -> str:
+    return f"{stage.name:<8} {stage.seconds:5.1f} s  {stage.status}: {stage.note}"
+
+
+def _print(demo: Demo) -> None:
+    table = Table(title=f"{demo.model} on {demo.target}: enrolled {', '.join(demo.enrolled)}")
+    table.add_column("recording")
+    for column in ("score", "threshold"):
+        table.add_column(column, justify="right")
+    table.add_column("decision")
+    for column in ("float score", "difference"):
+        table.add_column(column, justify="right")
+    for heard in demo.heard:
+        score, accepted = heard.decision.score, heard.decision.accepted
+        beside = ("-", "-")
+        if heard.float_score is not None:
+            beside = (f"{heard.float_score:.3f}", f"{round(score - heard.float_score, 3) + 0.0:+.3f}")
+        decision = "[green]accepted[/green]" if accepted else "[red]rejected[/red]"
+        table.add_row(heard.recording, f"{score:.3f}", f"{heard.decision.threshold:.3f}", decision, *beside)
+    out_console().print(table)
+    rate = demo.scoring.false_accept_rate
+    print_rows(
+        [
+            ("model", f"{demo.model_bytes:,} bytes, int8"),
+            *([("arena", f"{demo.arena_bytes:,} bytes of RAM")] if demo.arena_bytes is not None else []),
+            ("scores", f"{demo.scoring.kind}, by the package in {RUNTIMES[demo.runtime]}"),
+            *([("threshold", f"false-accept rate {rate:.1%} on the development list")] if rate is not None else []),
+            *([("float to int8", _loss(demo))] if demo.cosine_to_float is not None else []),
+            ("package", str(demo.package)),
+        ]
+    )
+
+
+def _loss(demo: Demo) -> str:
+    return (
+        f"cosine of embeddings at least {demo.cosine_to_float:.4f}, "
+        f"scores change by at most {demo.largest_score_change:.3f}"
+    )
+
+
+def _document(demo: Demo) -> dict[str, object]:
+    return {
+        "package": str(demo.package),
+        "model": demo.model,
+        "target": demo.target,
+        "runtime": demo.runtime,
+        "model_bytes": demo.model_bytes,
+        "arena_bytes": demo.arena_bytes,
+        "scoring": demo.scoring.to_dict(),
+        "cosine_to_float": demo.cosine_to_float,
+        "largest_score_change": demo.largest_score_change,
+        "enrolled": list(demo.enrolled),
+        "verified": [
+            {
+                "recording": heard.recording,
+                "score": heard.decision.score,
+                "threshold": heard.decision.threshold,
+                "accepted": heard.decision.accepted,
+                "float_score": heard.float_score,
+            }
+            for heard in demo.heard
+        ],
+    }
