@@ -1,0 +1,121 @@
+"""A net's int8 form next to its float form, for the tests of all net families.
+
+No trained weights are needed: weights are random, batch normalization is calibrated on the data, and "speakers" are
+seeded noise with an offset and a loudness of their own in each band. The converter is TensorFlow's, the interpreters
+are used as they come, so that nothing of the project's own conversion is taken for granted.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    import tf_keras
+
+CALIBRATION, TEST = 24, 12
+
+
+@dataclass(frozen=True)
+class Int8Comparison:
+    """One net, converted to int8.
+
+    Args:
+        litert: (TEST, embedding_dim) int8 from LiteRT's reference kernels.
+        tflm: the same from TensorFlow Lite Micro.
+        cosines: (TEST,) between int8 and float embeddings, both minus the mean float embedding.
+        model: the .tflite file.
+    """
+
+    litert: np.ndarray
+    tflm: np.ndarray
+    cosines: np.ndarray
+    model: bytes
+
+
+def make_features(count: int, frames: int, num_mels: int, channels: int = 1) -> np.ndarray:
+    """Make (count, frames, num_mels, channels) noise, correlated in time, with an offset and scale for each item."""
+    rng = np.random.default_rng(7)
+    noise = rng.normal(size=(count, frames, num_mels, channels))
+    for t in range(1, frames):
+        noise[:, t] = 0.8 * noise[:, t - 1] + 0.6 * noise[:, t]
+    offset = 0.8 * rng.normal(size=(count, 1, num_mels, channels))
+    scale = np.exp(0.4 * rng.normal(size=(count, 1, num_mels, channels)))
+    return np.float32(noise * scale + offset)
+
+
+def calibrate_batch_norm(model: tf_keras.Model, features: np.ndarray) -> None:
+    """Set the moving statistics to those of the features."""
+    import tf_keras
+
+    for layer in model.layers:
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(features, training=True)
+
+
+@pytest.fixture(scope="session")
+def preset() -> Callable[[str], tf_keras.Model]:
+    """Build a preset, once; for tests that only look at it."""
+    from edge_sv.models.presets import build_preset
+
+    return functools.cache(build_preset)
+
+
+@pytest.fixture(scope="session")
+def compare_int8() -> Callable[[tf_keras.Model], Int8Comparison]:
+    """Calibrate a net with random weights, convert it, run it in both interpreters."""
+    tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' to run TFLM")
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+
+    def compare(model: tf_keras.Model) -> Int8Comparison:
+        features = make_features(CALIBRATION + TEST, *model.input_shape[1:])
+        calibrate_batch_norm(model, features[:CALIBRATION])
+        data = _convert(model, features[:CALIBRATION])
+        reference = interpreter.Interpreter(
+            model_content=data, experimental_op_resolver_type=interpreter.OpResolverType.BUILTIN_REF
+        )
+        reference.allocate_tensors()
+        micro = tflite_micro.runtime.Interpreter.from_bytes(data, arena_size=4 << 20)
+        (source,), (target,) = reference.get_input_details(), reference.get_output_details()
+        litert, tflm = [], []
+        for item in features[CALIBRATION:]:
+            scale, zero_point = source["quantization"]
+            quantized = np.int8(np.clip(np.round(item[np.newaxis] / scale) + zero_point, -128, 127))
+            reference.set_tensor(source["index"], quantized)
+            reference.invoke()
+            litert.append(reference.get_tensor(target["index"])[0])
+            micro.set_input(quantized, 0)
+            micro.invoke()
+            tflm.append(micro.get_output(0)[0])
+        scale, zero_point = target["quantization"]
+        embeddings = scale * (np.array(litert, np.float32) - zero_point)
+        centre = model(features[:CALIBRATION], training=False).numpy().mean(axis=0)
+        exact = model(features[CALIBRATION:], training=False).numpy()
+        return Int8Comparison(
+            np.array(litert), np.array(tflm), _cosines(embeddings - centre, exact - centre), model=data
+        )
+
+    return compare
+
+
+def _convert(model: tf_keras.Model, features: np.ndarray) -> bytes:
+    import tensorflow as tf
+
+    run = tf.function(lambda x: model(x, training=False))
+    concrete = run.get_concrete_function(tf.TensorSpec((1, *model.input_shape[1:]), tf.float32))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([item[np.newaxis]] for item in features)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return converter.convert()
+
+
+def _cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
