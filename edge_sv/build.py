@@ -18,7 +18,7 @@ from edge_sv.check import Steps
 from edge_sv.errors import DataError, DoesNotFit
 from edge_sv.package import DevicePackage, Footprint, check_budget, estimate_footprint
 from edge_sv.stage_cache import StageCache, default_work_folder
-from edge_sv.stages import NO_LIMITS, RECIPES, Limits, Staged, Stages, Value, find_source
+from edge_sv.stages import NO_LIMITS, RECIPES, Limits, Staged, Stages, Value, find_source, refuse_foreign_folder
 from edge_sv.target import Target, load_target
 
 DEFAULT_MODEL, DEFAULT_TARGET = "resnet-nano", "tflite-micro"
@@ -147,6 +147,8 @@ def build(
         ToolMissing: TensorFlow or tflite-micro is needed and not installed.
     """
     stages = make_stages(model, target, recipe, data, work, steps=steps)
+    place = out or default_out(stages)
+    refuse_foreign_folder(place)
     outcomes: list[StageOutcome] = []
 
     def run(name: str, stage: Callable[[], Staged[Value]]) -> Value:
@@ -161,7 +163,6 @@ def build(
     run("compress", stages.compress)
     artifact = run("convert", stages.convert)
     checked = run("check", lambda: stages.check(artifact))
-    place = out or default_out(stages)
     package = run("package", lambda: stages.package(checked, place, limits))
     return Build(package, checked.report, tuple(outcomes))
 

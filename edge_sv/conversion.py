@@ -17,6 +17,7 @@ from edge_sv.errors import DataError, UsageError
 from edge_sv.evaluate import embed_recordings, score_list
 from edge_sv.features import Float32
 from edge_sv.metrics import eer, threshold_at_far
+from edge_sv.native_log import held_native_log
 from edge_sv.resources import assets_dir
 from edge_sv.scoring import Cohort, Scoring, ScoringKind
 from edge_sv.speech_index import SpeechFile, development_list, read_index, sample_speech, training_speakers
@@ -44,8 +45,8 @@ def convert_with_data(converter: Converter, net: Path, recipe: str, index: Path)
         DataError: the net or the data cannot be used.
         UsageError: unknown recipe.
     """
-    from edge_sv.models.checkpoint import load_description
-
+    with held_native_log():
+        from edge_sv.models.checkpoint import load_description
     description = load_description(net)
     features, segments = description.features, description.segments
     shortest = features.window_length + (segments.frames - 1) * features.hop_length

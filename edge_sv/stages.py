@@ -128,7 +128,7 @@ class Stages:
             UsageError: data, and no float net.
         """
         if self.data is None:
-            return Staged(self._bundled_artifact(), True, f"as it came with the model: {self.source.artifact}")
+            return Staged(self._bundled_artifact(), True, f"{self.recipe}, as it came with the model")
         net, data = self.source.net, self.data
         if net is None:
             raise UsageError(f"{self.source.artifact} has no float net beside it, so it cannot be calibrated again")

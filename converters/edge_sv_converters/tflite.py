@@ -19,6 +19,7 @@ from edge_sv.converter import Calibration
 from edge_sv.errors import DataError, unknown_name
 from edge_sv.features import Float32
 from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
+from edge_sv.native_log import held_native_log
 
 RECIPE = "static_wi8_ai8"
 
@@ -48,9 +49,7 @@ class TfliteConverter:
         """
         if recipe != RECIPE:
             raise unknown_name("recipe", recipe, [RECIPE])
-        from edge_sv.models.checkpoint import load_net
-
-        model, description = load_net(net)
+        model, description = _load(net)
         wanted = (description.segments.frames, description.features.num_mels)
         if calibration.segments.shape[1:] != wanted:
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
@@ -61,7 +60,8 @@ class TfliteConverter:
         converter.representative_dataset = lambda: _representative(calibration.segments, description.features.clip)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
-        graph = _tidy(converter.convert(), model)
+        with held_native_log():
+            graph = _tidy(converter.convert(), model)
         _check_operators(graph)
         return ModelArtifact(
             name=description.name,
@@ -82,11 +82,17 @@ class TfliteConverter:
 
     def convert_float(self, net: Path) -> bytes:
         """Convert a float net's folder without quantization; tensors have the names that `convert` gives them."""
+        model, description = _load(net)
+        converter = _converter(model, description.segments.frames, description.features.num_mels)
+        with held_native_log():
+            return pack_model(_tidy(converter.convert(), model))
+
+
+def _load(net: Path) -> tuple[Any, Any]:
+    with held_native_log():
         from edge_sv.models.checkpoint import load_net
 
-        model, description = load_net(net)
-        converter = _converter(model, description.segments.frames, description.features.num_mels)
-        return pack_model(_tidy(converter.convert(), model))
+        return load_net(net)
 
 
 def _converter(model: Any, frames: int, num_mels: int) -> Any:

@@ -98,7 +98,8 @@ def parse_size(text: str | None, option: str) -> int | None:
 
 
 def _tell(stage: StageOutcome) -> None:
-    err_console().print(f"{stage.name:<8}  {stage.status:<9}  {stage.seconds:6.1f} s  {stage.note}", markup=False)
+    line = f"{stage.name:<8}  {stage.status:<9}  {stage.seconds:6.1f} s  {stage.note}"
+    err_console().print(line, markup=False, soft_wrap=True)
 
 
 def _show_plan(planned: Plan, json: bool) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from edge_sv.artifact import net_sha256
 from edge_sv.errors import ToolMissing
 from edge_sv.features import Float32, Int16, compute_features
+from edge_sv.native_log import held_native_log
 from edge_sv.segments import normalize_length
 
 
@@ -28,12 +29,14 @@ class KerasEmbedder:
 
     def __init__(self, folder: Path) -> None:
         try:
-            from edge_sv.models.checkpoint import load_net
+            with held_native_log():
+                from edge_sv.models.checkpoint import load_net
         except ImportError as error:
             raise ToolMissing(
                 "TensorFlow is not usable here", details={"got": str(error)}, hint="pip install 'edge_sv[train]'"
             ) from error
-        self._model, description = load_net(folder)
+        with held_native_log():
+            self._model, description = load_net(folder)
         self.features = description.features
         self.segments = description.segments
         self.embedding_dim = int(self._model.output_shape[-1])

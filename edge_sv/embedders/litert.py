@@ -12,6 +12,7 @@ import numpy as np
 from edge_sv.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.errors import DataError, ToolMissing
+from edge_sv.native_log import held_native_log
 from edge_sv.tensor_format import Int8
 
 # A .tflite of one operator, RELU on one float. Building an interpreter on it tells whether a runtime works at all:
@@ -30,7 +31,8 @@ class _TfliteEmbedder(IntegerEmbedder):
     def __init__(self, artifact: ModelArtifact, interpreter: Any) -> None:
         super().__init__(artifact)
         self._interpreter = interpreter
-        self._interpreter.allocate_tensors()
+        with held_native_log():
+            self._interpreter.allocate_tensors()
         (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
         self._input_index, self._output_index = input_details["index"], output_details["index"]
         self._set_formats(input_details, output_details)
@@ -66,7 +68,7 @@ class LiteRTEmbedder(_TfliteEmbedder):
             )
             super().__init__(artifact, interpreter)
         except (ValueError, RuntimeError) as error:
-            raise unusable_model(artifact, "LiteRT", error) from error
+            raise unusable_model(artifact, "LiteRT", str(error)) from error
 
 
 class TfliteRuntimeEmbedder(_TfliteEmbedder):
@@ -86,7 +88,7 @@ class TfliteRuntimeEmbedder(_TfliteEmbedder):
         try:
             super().__init__(artifact, module.Interpreter(model_content=artifact.model, num_threads=threads))
         except (ValueError, RuntimeError) as error:
-            raise unusable_model(artifact, "tflite-runtime", error) from error
+            raise unusable_model(artifact, "tflite-runtime", str(error)) from error
 
 
 def import_litert() -> ModuleType:
@@ -107,16 +109,17 @@ def import_tflite_runtime() -> ModuleType:
     return _probe("tflite_runtime.interpreter", "tflite-runtime", "pip install tflite-runtime 'numpy<2'")
 
 
-def unusable_model(artifact: ModelArtifact, runtime: str, error: Exception) -> DataError:
-    """Make the error for a model that an interpreter refuses."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+def unusable_model(artifact: ModelArtifact, runtime: str, reported: str) -> DataError:
+    """Make the error for a model that an interpreter refuses, with the first line that it reported."""
+    lines = reported.strip().splitlines() or ["no reason given"]
     return DataError(f"{runtime} cannot load model '{artifact.name}'", details={"got": lines[0]})
 
 
 def _probe(module_name: str, label: str, command: str) -> ModuleType:
     try:
-        module = importlib.import_module(module_name)
-        module.Interpreter(model_content=PROBE_MODEL).allocate_tensors()
+        with held_native_log():
+            module = importlib.import_module(module_name)
+            module.Interpreter(model_content=PROBE_MODEL).allocate_tensors()
     except ImportError as error:
         raise ToolMissing(f"{label} is not usable here", details={"got": str(error)}, hint=command) from error
     except (ValueError, RuntimeError, AttributeError) as error:

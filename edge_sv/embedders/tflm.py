@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_sv.arena import import_tflm
 from edge_sv.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.embedders.litert import unusable_model
-from edge_sv.errors import ToolMissing
+from edge_sv.native_log import held_native_log
 from edge_sv.tensor_format import Int8
 
 ARENA_BYTES = 16 << 20
@@ -27,20 +28,14 @@ class TflmEmbedder(IntegerEmbedder):
     """
 
     def __init__(self, artifact: ModelArtifact, *, arena_bytes: int = ARENA_BYTES) -> None:
-        try:
-            import tflite_micro
-        except ImportError as error:
-            raise ToolMissing(
-                "tflite-micro is not usable here",
-                details={"got": str(error)},
-                hint="pip install 'edge_sv[micro]' (x86-64 Linux)",
-            ) from error
+        runtime = import_tflm()
         super().__init__(artifact)
-        try:
-            self._interpreter = tflite_micro.runtime.Interpreter.from_bytes(artifact.model, arena_size=arena_bytes)
-            self._set_formats(self._interpreter.get_input_details(0), self._interpreter.get_output_details(0))
-        except (ValueError, RuntimeError) as error:
-            raise unusable_model(artifact, "TensorFlow Lite Micro", error) from error
+        with held_native_log() as reported:
+            try:
+                self._interpreter = runtime.Interpreter.from_bytes(artifact.model, arena_size=arena_bytes)
+            except (ValueError, RuntimeError) as error:
+                raise unusable_model(artifact, "TensorFlow Lite Micro", reported() or str(error)) from error
+        self._set_formats(self._interpreter.get_input_details(0), self._interpreter.get_output_details(0))
 
     def invoke(self, segment: Int8) -> Int8:
         """Run the net, see `IntegerEmbedder.invoke`."""
