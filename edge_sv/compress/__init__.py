@@ -1,0 +1,1 @@
+"""Compression methods, one file each: a model in, a model out."""

@@ -1,0 +1,1 @@
+"""Training speaker nets: corpora, augmentation, losses, teachers, and a fit that resumes with the same result."""

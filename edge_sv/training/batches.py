@@ -1,0 +1,149 @@
+"""Training batches: batch number n is a function of the seed and n alone, so a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sv.errors import UsageError
+from edge_sv.features import FeatureConfig, Float32, normalize
+from edge_sv.training.bank import FeatureBank
+from edge_sv.training.config import AugmentSection
+
+LEAD_FRAMES = 150
+"""Frames heard before a crop, at most: the crop's running mean is then as far along as in real use."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's data: crops (batch, frames, num_mels, 1), labels (batch,) and teacher targets (batch, dim)."""
+
+    crops: Float32
+    labels: npt.NDArray[np.int64]
+    targets: Float32
+
+
+class BatchMaker:
+    """Draws crops: a corpus by weight, a speaker of it, a speed, recordings until the crop is full.
+
+    Args:
+        bank: the frames.
+        features: the front end, with its normalization.
+        frames: length of a crop.
+        augment: shares and masks.
+        corpus_weights: corpus -> share of the crops; empty: by number of speakers.
+        targets: (utterances, speeds, dim) teacher embeddings, dim may be 0.
+        seed: of everything drawn here.
+    """
+
+    def __init__(
+        self,
+        bank: FeatureBank,
+        features: FeatureConfig,
+        *,
+        frames: int,
+        augment: AugmentSection,
+        corpus_weights: Mapping[str, float],
+        targets: Float32,
+        seed: int,
+    ) -> None:
+        self._bank, self._features, self._frames = bank, features, frames
+        self._augment, self._targets, self._seed = augment, targets, seed
+        members: defaultdict[str, defaultdict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for index, utterance in enumerate(bank.utterances):
+            members[utterance.corpus][utterance.speaker].append(index)
+        self._corpora = [[(speaker, np.array(rows)) for speaker, rows in sorted(m.items())] for m in members.values()]
+        unknown = set(corpus_weights) - set(members)
+        if unknown:
+            raise UsageError(f"corpus_weights names {sorted(unknown)}, the data has {sorted(members)}")
+        weights = [corpus_weights.get(name, 0.0) if corpus_weights else len(m) for name, m in members.items()]
+        self._weights = np.array(weights, float) / sum(weights)
+        speakers = sorted({u.speaker for u in bank.utterances})
+        self._class = {name: i * len(bank.speeds) for i, name in enumerate(speakers)}
+
+    @property
+    def num_classes(self) -> int:
+        """Speakers times speeds."""
+        return len(self._class) * len(self._bank.speeds)
+
+    def make(self, step: int, batch_size: int, *, masks: bool = True) -> Batch:
+        """Make batch number `step`."""
+        rng = np.random.default_rng([self._seed, step])
+        rows = [self._crop(rng, masks=masks) for _ in range(batch_size)]
+        crops, labels, targets = zip(*rows, strict=True)
+        return Batch(np.stack(crops)[..., None], np.array(labels), np.stack(targets))
+
+    def _crop(self, rng: np.random.Generator, *, masks: bool) -> tuple[Float32, int, Float32]:
+        corpus = self._corpora[rng.choice(len(self._corpora), p=self._weights)]
+        speaker, recordings = corpus[rng.integers(len(corpus))]
+        speed = int(rng.integers(len(self._bank.speeds)))
+        clean = self._augment.copies == 0 or rng.random() < self._augment.clean_share
+        copy = 0 if clean else int(rng.integers(1, 1 + self._augment.copies))
+        chosen: list[int] = []
+        pieces: list[Float32] = []
+        for utterance in rng.permutation(recordings):
+            chosen.append(int(utterance))
+            pieces.append(self._bank.get(int(utterance), speed, copy).astype(np.float32))
+            if sum(map(len, pieces)) >= self._frames:
+                break
+        stream = np.concatenate(pieces)
+        if len(stream) < self._frames:
+            stream = np.resize(stream, (self._frames, stream.shape[1]))
+        start = int(rng.integers(len(stream) - self._frames + 1))
+        lead = min(start, int(rng.integers(LEAD_FRAMES + 1)))
+        heard = normalize(stream[start - lead : start + self._frames], self._features)
+        crop = heard[lead:]
+        if masks:
+            self._mask(crop, rng)
+        target = self._targets[chosen, speed].mean(axis=0)
+        return crop, self._class[speaker] + speed, target
+
+    def _mask(self, crop: Float32, rng: np.random.Generator) -> None:
+        """Blank random bands and spans in place. Source: Park et al., SpecAugment, arXiv 1904.08779, section 2."""
+        for axis, count, width in (
+            (0, self._augment.time_masks, self._augment.time_width),
+            (1, self._augment.mel_masks, self._augment.mel_width),
+        ):
+            for _ in range(count):
+                size = int(rng.integers(width + 1))
+                start = int(rng.integers(crop.shape[axis] - size + 1))
+                crop[(slice(None),) * axis + (slice(start, start + size),)] = 0
+
+
+def prefetch(maker: BatchMaker, steps: range, batch_size: int) -> Iterator[Batch]:
+    """Yield the batches of `steps`, made two ahead in a thread."""
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
+    stop = threading.Event()
+
+    def work() -> None:
+        try:
+            for step in steps:
+                batch = maker.make(step, batch_size)
+                while not stop.is_set():
+                    try:
+                        ready.put(batch, timeout=0.2)
+                        break
+                    except queue.Full:
+                        continue
+                if stop.is_set():
+                    return
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer
+            ready.put(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        for _ in steps:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()

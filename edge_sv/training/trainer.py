@@ -1,0 +1,134 @@
+"""The net, its training heads, the optimizer and the averaged weights: one step of training, and all of its state."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from edge_sv.errors import DataError
+from edge_sv.features import Float32
+from edge_sv.files import write_atomic
+from edge_sv.training.batches import Batch
+from edge_sv.training.config import LossSection, OptimizerSection
+from edge_sv.training.losses import aam_softmax, cosine_distance
+
+
+class Trainer:
+    """Holds everything that a step changes.
+
+    Args:
+        model: the net in the training precision.
+        num_classes: speakers times speeds.
+        target_dim: length of the teachers' embeddings, 0 without teachers.
+        loss: weights and margins.
+        optimizer: rates and sizes.
+    """
+
+    def __init__(
+        self, model: tf_keras.Model, *, num_classes: int, target_dim: int, loss: LossSection, optimizer: OptimizerSection
+    ) -> None:
+        self.model, self._loss, self._config = model, loss, optimizer
+        dim = int(model.output_shape[-1])
+        random = tf.random.stateless_normal
+        self.classes = tf.Variable(random((num_classes, dim), (1, 2)) * 0.1, name="classes")
+        self._projection: tf.Variable | None = None
+        if target_dim and (loss.teacher_projection or target_dim != dim):
+            self._projection = tf.Variable(random((dim, target_dim), (3, 4)) * dim**-0.5, name="projection")
+        self._averages = [tf.Variable(w, trainable=False) for w in model.weights]
+        self._optimizer = tf_keras.optimizers.AdamW(optimizer.learning_rate, weight_decay=optimizer.weight_decay)
+        self._trained = [*model.trainable_variables, self.classes]
+        self._trained += [self._projection] if self._projection is not None else []
+        self._optimizer.build(self._trained)
+        self.step = 0
+        self._compiled = tf.function(self._train_step)
+
+    def start_averages(self) -> None:
+        """Set the averaged weights to the current ones."""
+        for average, weight in zip(self._averages, self.model.weights, strict=True):
+            average.assign(weight)
+
+    def fit_projection(self, embeddings: Float32, targets: Float32) -> None:
+        """Start the map from (n, dim) embeddings to (n, target_dim) teacher embeddings at its least-squares solution."""
+        if self._projection is not None:
+            self._projection.assign(np.linalg.lstsq(embeddings, targets, rcond=None)[0])
+
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of a step: linear warm-up, then a cosine to zero."""
+        total = self._config.epochs * self._config.steps_per_epoch
+        warm = min(1.0, (step + 1) / max(1, self._config.warmup_steps))
+        return float(self._config.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * min(1.0, step / total))))
+
+    def margin(self, step: int) -> float:
+        """Return the margin of a step: it grows linearly over the first `margin_epochs`."""
+        grow = self._loss.margin_epochs * self._config.steps_per_epoch
+        return self._loss.margin * (min(1.0, step / grow) if grow else 1.0)
+
+    def train(self, batch: Batch) -> dict[str, float]:
+        """Do one step; returns the losses."""
+        self._optimizer.learning_rate.assign(self.learning_rate(self.step))
+        decay = min(self._config.ema_decay, (1 + self.step) / (10 + self.step))
+        values = self._compiled(
+            tf.constant(batch.crops),
+            tf.constant(batch.labels),
+            tf.constant(batch.targets),
+            tf.constant(self.margin(self.step), tf.float32),
+            tf.constant(decay, tf.float32),
+        )
+        self.step += 1
+        return {name: float(value) for name, value in values.items()}
+
+    def _train_step(self, crops: Any, labels: Any, targets: Any, margin: Any, decay: Any) -> dict[str, Any]:
+        with tf.GradientTape() as tape:
+            embeddings = tf.cast(self.model(crops, training=True), tf.float32)
+            losses = {}
+            if self._loss.aam_weight:
+                losses["aam"] = aam_softmax(embeddings, self.classes, labels, margin=margin, scale=self._loss.scale)
+            if self._loss.teacher_weight and targets.shape[-1]:
+                mapped = embeddings if self._projection is None else tf.matmul(embeddings, self._projection)
+                losses["teacher"] = cosine_distance(mapped, targets)
+            total = self._loss.aam_weight * losses.get("aam", 0.0) + self._loss.teacher_weight * losses.get("teacher", 0.0)
+        gradients = tape.gradient(total, self._trained, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients, norm = tf.clip_by_global_norm(gradients, 5.0)
+        self._optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
+        for average, weight in zip(self._averages, self.model.weights, strict=True):
+            average.assign(decay * average + (1 - decay) * weight)
+        return {**losses, "loss": total, "gradient_norm": norm}
+
+    def averaged_weights(self) -> list[Float32]:
+        """Return the exponential average of the net's weights, in the order of `model.weights`."""
+        return [average.numpy() for average in self._averages]
+
+    def _state(self) -> list[tf.Variable]:
+        return [*self.model.weights, *self._trained, *self._averages, *self._optimizer.variables]
+
+    def save(self, path: Path, *, notes: bytes) -> None:
+        """Write the whole state, and notes of the caller's, into one file, whole or not at all."""
+        buffer = io.BytesIO()
+        arrays = {f"v{i}": v.numpy() for i, v in enumerate(self._state())}
+        np.savez(buffer, step=np.int64(self.step), notes=np.frombuffer(notes, np.uint8), **arrays)
+        write_atomic(path, buffer.getvalue())
+
+    def load(self, path: Path) -> bytes:
+        """Read what `save` wrote; returns the notes.
+
+        Raises:
+            DataError: the state is of another run.
+        """
+        with np.load(path, allow_pickle=False) as archive:
+            variables = self._state()
+            names = [f"v{i}" for i in range(len(variables))]
+            if set(archive.files) != {"step", "notes", *names} or any(
+                archive[n].shape != tuple(v.shape) for n, v in zip(names, variables, strict=True)
+            ):
+                raise DataError(
+                    f"{path} is the state of another configuration", hint="choose another --out, or remove that folder"
+                )
+            for name, variable in zip(names, variables, strict=True):
+                variable.assign(archive[name])
+            self.step = int(archive["step"])
+            return archive["notes"].tobytes()
