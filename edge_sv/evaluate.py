@@ -8,8 +8,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from typing import Any, Literal
 
@@ -302,7 +303,6 @@ _worker: _Worker | None = None
 
 def _start_worker(factory: EmbedderFactory, noise: NoisyCopy | None) -> None:
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _worker = _Worker(factory(), noise)
 
 
@@ -314,12 +314,29 @@ def _run_worker(task: _Task) -> tuple[str, Float32]:
 def _in_processes(start: Callable[[], None], todo: list[_Task], *, jobs: int) -> Iterator[tuple[str, Float32]]:
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), start)
     try:
-        for finished in as_completed([pool.submit(_run_worker, task) for task in todo]):
+        with _born_deaf_to_interrupts():
+            pending = [pool.submit(_run_worker, task) for task in todo]
+        for finished in as_completed(pending):
             yield finished.result()
     except BrokenProcessPool as error:
         raise EdgeSvError("a worker process died", hint="memory may be short: try fewer with --jobs 1") from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _born_deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that start in the block never see Ctrl-C, which is this process's to handle.
+
+    A child inherits the blocked signal before its first instruction; a handler set by the child would come too late for
+    an interrupt during its imports. The resource tracker comes first because its start unblocks the signal.
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _tell(progress: Progress | None, done: int, total: int) -> None:
