@@ -126,6 +126,16 @@ class TestVerify:
             assert rejected.returncode == 10, f"{name}: {rejected.stdout}"
             assert "rejected" in rejected.stdout
 
+    @pytest.mark.skipif(
+        importlib.util.find_spec("tensorflow") is None,
+        reason="TensorFlow is not installed: pip install 'edge-sv[train]'",
+    )
+    def test_float_net_verifies_its_own_prints_only(self, enrolled: Path, tmp_path: Path) -> None:
+        assert edge_sv("enroll", tmp_path / "float.print", *ADA, "--runtime", "keras").returncode == 0
+        result = edge_sv("verify", tmp_path / "float.print", ADA_LATER, "--runtime", "keras", "--json")
+        assert json.loads(result.stdout)["accepted"] is True
+        expect_error(edge_sv("verify", tmp_path / "float.print", ADA_LATER), 3, "another model")
+
     def test_json_is_one_document(self, enrolled: Path) -> None:
         result = edge_sv("verify", enrolled, BEA, "--json")
         document = json.loads(result.stdout)
