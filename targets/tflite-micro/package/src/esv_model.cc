@@ -6,16 +6,15 @@
 #include "esv_embedding.h"
 #include "esv_model_data.h"
 #include "esv_op_resolver.h"
-#include "tensorflow/lite/c/common.h"
-#include "tensorflow/lite/micro/micro_interpreter.h"
-#include "tensorflow/lite/schema/schema_generated.h"
+
+namespace tflm = tflite::micro::esv;
 
 struct esv_model {
-    esv_model(const tflite::Model *model, uint8_t *arena, size_t arena_bytes)
+    esv_model(const tflm::Graph *model, uint8_t *arena, size_t arena_bytes)
         : interpreter(model, resolver, arena, arena_bytes) {}
 
-    EsvOpResolver resolver;
-    MicroInterpreter interpreter;
+    tflm::Resolver resolver;
+    tflm::Interpreter interpreter;
     int8_t *input = nullptr;  /* (ESV_MODEL_FRAMES, ESV_MODEL_NUM_MELS), in the arena */
     int8_t *output = nullptr; /* (ESV_MODEL_EMBEDDING_DIM), in the arena */
     esv_tensor_grid input_grid = {0.0f, 0};
@@ -35,7 +34,7 @@ constexpr size_t kOutputBytes = ESV_MODEL_EMBEDDING_DIM;
 template <typename Tensor>
 bool IsInt8(const Tensor *tensor, size_t bytes)
 {
-    return tensor != nullptr && tensor->type == kTfLiteInt8 && tensor->bytes == bytes;
+    return tensor != nullptr && tensor->type == tflm::kInt8 && tensor->bytes == bytes;
 }
 
 template <typename Tensor>
@@ -46,10 +45,10 @@ esv_tensor_grid GridOf(const Tensor *tensor)
 
 esv_status Prepare(esv_model *self)
 {
-    if (!esv_register_operators(&self->resolver)) {
+    if (!tflm::AddOperators(&self->resolver)) {
         return ESV_ERR_OPERATOR;
     }
-    if (self->interpreter.AllocateTensors() != kTfLiteOk) {
+    if (self->interpreter.AllocateTensors() != tflm::kOk) {
         return ESV_ERR_ALLOCATE;
     }
     auto *input = self->interpreter.input(0);
@@ -66,7 +65,7 @@ esv_status Prepare(esv_model *self)
 
 esv_status Invoke(esv_model *self)
 {
-    return self->interpreter.Invoke() == kTfLiteOk ? ESV_OK : ESV_ERR_INVOKE;
+    return self->interpreter.Invoke() == tflm::kOk ? ESV_OK : ESV_ERR_INVOKE;
 }
 
 }  // namespace
@@ -82,7 +81,7 @@ esv_status esv_model_init(esv_model **self, void *memory, size_t memory_bytes)
     if (memory_bytes <= ESV_MODEL_OBJECT_BYTES || reinterpret_cast<uintptr_t>(memory) % 16 != 0) {
         return ESV_ERR_MEMORY;
     }
-    const tflite::Model *model = tflite::GetModel(esv_model_data);
+    const tflm::Graph *model = tflm::Open(esv_model_data);
     if (model->version() != kSchemaVersion) {
         return ESV_ERR_MODEL;
     }
