@@ -24,7 +24,8 @@ float esv_score_cosine(const float *a, const float *b, size_t dim);
  * statistics are over the top_n cohort speakers nearest to a, and to b. All of the cohort is used when it is smaller.
  * a, b: (cohort->dim); nearest: (top_n) working memory. Agrees with edge_sv's Python to 1e-4.
  *
- * Source: P. Matejka et al., "Analysis of score normalization in multilingual speaker recognition", Interspeech 2017. */
+ * Source: P. Matejka et al., "Analysis of score normalization in multilingual speaker recognition", Interspeech 2017.
+ */
 float esv_score_as_norm(const float *a, const float *b, const esv_score_cohort *cohort, size_t top_n, float *nearest);
 
 #ifdef __cplusplus

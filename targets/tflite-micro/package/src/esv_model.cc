@@ -11,7 +11,9 @@ namespace tflm = tflite::micro::esv;
 
 struct esv_model {
     esv_model(const tflm::Graph *model, uint8_t *arena, size_t arena_bytes)
-        : interpreter(model, resolver, arena, arena_bytes) {}
+        : interpreter(model, resolver, arena, arena_bytes)
+    {
+    }
 
     tflm::Resolver resolver;
     tflm::Interpreter interpreter;
@@ -21,7 +23,8 @@ struct esv_model {
     esv_tensor_grid output_grid = {0.0f, 0};
 };
 
-static_assert(sizeof(esv_model) <= ESV_MODEL_OBJECT_BYTES, "raise ESV_MODEL_OBJECT_BYTES for this TensorFlow Lite Micro");
+static_assert(sizeof(esv_model) <= ESV_MODEL_OBJECT_BYTES,
+              "raise ESV_MODEL_OBJECT_BYTES for this TensorFlow Lite Micro");
 static_assert(ESV_MODEL_OBJECT_BYTES % 16 == 0, "the arena follows the object and needs 16 bytes of alignment");
 
 namespace {
@@ -63,10 +66,7 @@ esv_status Prepare(esv_model *self)
     return ESV_OK;
 }
 
-esv_status Invoke(esv_model *self)
-{
-    return self->interpreter.Invoke() == tflm::kOk ? ESV_OK : ESV_ERR_INVOKE;
-}
+esv_status Invoke(esv_model *self) { return self->interpreter.Invoke() == tflm::kOk ? ESV_OK : ESV_ERR_INVOKE; }
 
 }  // namespace
 

@@ -38,7 +38,8 @@ void esv_model_deinit(esv_model *self);
 esv_tensor_grid esv_model_input_grid(const esv_model *self);
 esv_tensor_grid esv_model_output_grid(const esv_model *self);
 
-/* Bytes of the arena that are in use: once known on the board, memory_bytes may shrink to it + ESV_MODEL_OBJECT_BYTES. */
+/* Bytes of the arena that are in use: once known on the board, memory_bytes may shrink to it + ESV_MODEL_OBJECT_BYTES.
+ */
 size_t esv_model_arena_used(const esv_model *self);
 
 /* Runs the net on one segment. input: (ESV_MODEL_FRAMES, ESV_MODEL_NUM_MELS) on the input's grid; output:

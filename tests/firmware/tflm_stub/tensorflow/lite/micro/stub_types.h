@@ -10,10 +10,18 @@
 #endif
 
 #if ESV_STUB_LAYOUT >= 2026
-#define ESV_STUB_OPEN namespace tflite { namespace micro {
-#define ESV_STUB_CLOSE } }
-#define ESV_STUB_TYPES_OPEN namespace tflite { namespace micro {
-#define ESV_STUB_TYPES_CLOSE } }
+#define ESV_STUB_OPEN  \
+    namespace tflite { \
+    namespace micro {
+#define ESV_STUB_CLOSE \
+    }                  \
+    }
+#define ESV_STUB_TYPES_OPEN \
+    namespace tflite {      \
+    namespace micro {
+#define ESV_STUB_TYPES_CLOSE \
+    }                        \
+    }
 // LiteRT's own header may be around as well, with other types of the same names.
 typedef enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 } TfLiteStatus;
 typedef enum { kTfLiteInt8 = 9 } TfLiteType;
@@ -30,28 +38,28 @@ typedef enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 } TfLiteStatus;
 typedef enum { kTfLiteNoType = 0, kTfLiteFloat32 = 1, kTfLiteInt8 = 9 } TfLiteType;
 
 typedef struct TfLiteIntArray {
-  int size;
-  int data[8];
+    int size;
+    int data[8];
 } TfLiteIntArray;
 
 typedef struct TfLiteQuantizationParams {
-  float scale;
-  int32_t zero_point;
+    float scale;
+    int32_t zero_point;
 } TfLiteQuantizationParams;
 
 typedef union TfLitePtrUnion {
-  float* f;
-  uint8_t* uint8;
-  int8_t* int8;
-  void* data;
+    float *f;
+    uint8_t *uint8;
+    int8_t *int8;
+    void *data;
 } TfLitePtrUnion;
 
 typedef struct TfLiteTensor {
-  TfLiteType type;
-  TfLitePtrUnion data;
-  TfLiteIntArray* dims;
-  TfLiteQuantizationParams params;
-  size_t bytes;
+    TfLiteType type;
+    TfLitePtrUnion data;
+    TfLiteIntArray *dims;
+    TfLiteQuantizationParams params;
+    size_t bytes;
 } TfLiteTensor;
 
 ESV_STUB_TYPES_CLOSE
@@ -59,9 +67,9 @@ ESV_STUB_TYPES_CLOSE
 namespace tflite {
 
 struct Model {
-  uint32_t version() const;
+    uint32_t version() const;
 };
-const Model* GetModel(const void* buf);
+const Model *GetModel(const void *buf);
 
 }  // namespace tflite
 
