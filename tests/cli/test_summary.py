@@ -145,7 +145,7 @@ class TestPresets:
 
 class TestBadInput:
     def test_unknown_name(self) -> None:
-        result = edge_sv("ecapa-12")
+        result = edge_sv("ecapa128")
         assert result.returncode == 2
         assert "did you mean 'ecapa-128'?" in result.stderr
 
