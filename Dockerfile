@@ -11,6 +11,7 @@ ENV VIRTUAL_ENV=/opt/edge-sv \
     HOME=/tmp \
     PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_PROGRESS_BAR=off \
     TF_CPP_MIN_LOG_LEVEL=2
 RUN python3 -m venv "$VIRTUAL_ENV"
 

@@ -1,4 +1,4 @@
-"""How long `edge-sv --help` takes, beside the bare interpreter: TensorFlow and the runtimes must not be imported for it.
+"""How long `edge-sv --help` takes, beside the bare interpreter. It must not import TensorFlow or a runtime.
 
 Run: python benchmarks/import_time.py
 """

@@ -1,4 +1,4 @@
-"""Environments that hold less than a developer's: each has one lock file's packages and the wheel a user would install."""
+"""Environments that hold less than a developer's: each has one lock file's packages and edge_sv's wheel."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 In a Markdown document the fenced blocks are run from top to bottom, in a folder that looks like the checkout:
 
-- ``console``: lines that start with ``$ `` are commands (a line that ends in a backslash goes on); what follows a command
-  is its output, where ``...`` stands for anything. A command must exit with 0, or with N after a ``# exit code N`` at
+- ``console``: lines that start with ``$ `` are commands (a line that ends in a backslash goes on); what follows is
+  the command's output, where ``...`` stands for anything. A command must exit with 0, or with N after a ``# exit code N`` at
   its end. For ``make`` it is only checked that the target exists.
 - ``bash``: a script that must exit with 0.
 - ``python``: run in one namespace per document.
@@ -107,7 +107,9 @@ def run_shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a script as a user who has activated the environment would."""
     variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "120"}
     script = f"set -euo pipefail\n{script}"
-    return subprocess.run(["bash", "-c", script], cwd=folder, env=variables, capture_output=True, text=True, timeout=600)
+    return subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=variables, capture_output=True, text=True, timeout=600
+    )
 
 
 def run_console(text: str, folder: Path) -> None:
@@ -153,7 +155,13 @@ def test_block_runs(
 
 @pytest.mark.parametrize(
     "console",
-    ["$ echo one\ntwo\n", "$ false\n", "$ true  # exit code 10\n", "$ make no-such-target\n", "$ echo \\\n    one\ntwo\n"],
+    [
+        "$ echo one\ntwo\n",
+        "$ false\n",
+        "$ true  # exit code 10\n",
+        "$ make no-such-target\n",
+        "$ echo \\\n    one\ntwo\n",
+    ],
 )
 def test_runner_notices_what_is_stale(console: str, tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
