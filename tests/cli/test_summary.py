@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from edge_sv.flatbuffer import parse_model, profile_operators
 from edge_sv.models.checkpoint import NetDescription, build_net, save_net
 from edge_sv.models.resnet import ResNetConfig
 from edge_sv.segments import SegmentRule
+from edge_sv.summary import summarize_model
 
 NET = NetDescription(
     name="tiny",
@@ -130,6 +132,25 @@ class TestConverted:
     def test_file_without_its_front_end_claims_no_rate(self, tflite_file: Path) -> None:
         assert summary(tflite_file)["macs_per_second"] is None
         assert "a second of speech" not in edge_sv(tflite_file).stdout
+
+
+class TestBundledNet:
+    @pytest.fixture
+    def assets(self, float_net: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A folder of bundled nets with one net, in float and converted."""
+        shutil.copytree(float_net, tmp_path / "tiny")
+        shutil.copytree(artifact, tmp_path / "tiny" / "static_wi8_ai8")
+        monkeypatch.setattr("edge_sv.embedders.open.assets_dir", lambda: tmp_path)
+        return tmp_path
+
+    def test_name_means_the_converted_net(self, assets: Path) -> None:
+        assert summarize_model("tiny").precision == "static_wi8_ai8"
+
+    def test_float_asks_for_its_source(self, assets: Path) -> None:
+        assert summarize_model("tiny", float_net=True).precision == "float32"
+
+    def test_folder_means_the_same_as_the_name(self, assets: Path) -> None:
+        assert summarize_model(str(assets / "tiny")) == summarize_model("tiny")
 
 
 class TestPresets:
