@@ -148,11 +148,14 @@ def _drop_unused_buffers(graph: Any) -> None:
 
 def _name_tensors(graph: Any, model: Any) -> None:
     """Name each operator's output after its Keras layer, and each constant after the layer that uses it first."""
+    import tf_keras
+
     subgraph = graph.subgraphs[0]
+    layers = {module.name for module in model.submodules if isinstance(module, tf_keras.layers.Layer)}
     names = {subgraph.inputs[0]: "features", -1: ""}
     for operator in operators(graph):
         output = operator.outputs[0]
-        layer = _layer_name(tensor_name(subgraph.tensors[output]), model.name)
+        layer = _layer_name(tensor_name(subgraph.tensors[output]), layers)
         layer = model.output_names[0] if output == subgraph.outputs[0] else layer
         names[output] = _fresh(layer, operator.kind, set(names.values()))
         for position, index in enumerate(operator.inputs):
@@ -163,11 +166,10 @@ def _name_tensors(graph: Any, model: Any) -> None:
             subgraph.tensors[index].name = name.encode()
 
 
-def _layer_name(tensor: str, net: str) -> str:
+def _layer_name(tensor: str, known: set[str]) -> str:
     """Find the layer in TensorFlow's name of a fused tensor: `net/conv_relu/Relu;net/conv/Conv2D` -> `conv`."""
     parts = tensor.rsplit(";", 1)[-1].split("/")
-    inside = parts[parts.index(net) + 1 :] if net in parts else parts
-    return "/".join(inside[:-1] or inside)
+    return next((part for part in reversed(parts) if part in known), tensor)
 
 
 def _fresh(layer: str, kind: str, taken: set[str]) -> str:
