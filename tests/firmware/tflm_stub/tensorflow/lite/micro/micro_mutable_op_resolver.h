@@ -9,33 +9,107 @@ ESV_STUB_OPEN
 template <unsigned int tOpCount>
 class MicroMutableOpResolver : public MicroOpResolver {
   public:
-    // The methods for operators of the schema, in the order of the real header; those with a defaulted argument lack
-    // it.
-#define ESV_STUB_METHODS(X)                                                                                            \
-    X(AddAbs)                                                                                                          \
-    X(AddAdd) X(AddAddN) X(AddArgMax) X(AddArgMin) X(AddAssignVariable) X(AddAveragePool2D) X(AddBatchMatMul) X(       \
-        AddBatchToSpaceNd) X(AddBroadcastArgs) X(AddBroadcastTo) X(AddCallOnce) X(AddCast) X(AddCeil)                  \
-        X(AddConcatenation) X(AddConv2D) X(AddCos) X(AddCumSum) X(AddDepthToSpace) X(AddDepthwiseConv2D) X(            \
-            AddDequantize) X(AddDiv) X(AddDynamicUpdateSlice) X(AddEmbeddingLookup) X(AddElu) X(AddEqual) X(AddExp)    \
-            X(AddExpandDims) X(AddFill) X(AddFloor) X(AddFloorDiv) X(AddFloorMod) X(AddFullyConnected) X(AddGather)    \
-                X(AddGatherNd) X(AddGreater) X(AddGreaterEqual) X(AddHardSwish) X(AddIf) X(AddL2Normalization)         \
-                    X(AddL2Pool2D) X(AddLeakyRelu) X(AddLess) X(AddLessEqual) X(AddLog) X(AddLogicalAnd)               \
-                        X(AddLogicalNot) X(AddLogicalOr) X(AddLogistic) X(AddLogSoftmax) X(AddMaximum) X(AddMaxPool2D) \
-                            X(AddMirrorPad) X(AddMean) X(AddMinimum) X(AddMul) X(AddNeg) X(AddNotEqual) X(AddPack)     \
-                                X(AddPad) X(AddPadV2) X(AddPrelu) X(AddQuantize) X(AddReadVariable) X(AddReduceAll)    \
-                                    X(AddReduceMax) X(AddReduceMin) X(AddRelu) X(AddRelu6) X(AddReshape)               \
-                                        X(AddResizeBilinear) X(AddResizeNearestNeighbor) X(AddReverseV2) X(AddRound)   \
-                                            X(AddRsqrt) X(AddSelectV2) X(AddShape) X(AddSin) X(AddSlice) X(AddSoftmax) \
-                                                X(AddSpaceToBatchNd) X(AddSpaceToDepth) X(AddSplit) X(AddSplitV)       \
-                                                    X(AddSqueeze) X(AddSqrt) X(AddSquare) X(AddSquaredDifference)      \
-                                                        X(AddStridedSlice) X(AddSub) X(AddSum) X(AddSvdf) X(AddTanh)   \
-                                                            X(AddTransposeConv) X(AddTranspose) X(AddUnpack)           \
-                                                                X(AddUnidirectionalSequenceLSTM) X(AddVarHandle)       \
-                                                                    X(AddWhile) X(AddZerosLike)
-#define ESV_STUB_METHOD(name) \
-    TfLiteStatus name() { return Add(); }
-    ESV_STUB_METHODS(ESV_STUB_METHOD)
-#undef ESV_STUB_METHOD
+    // The methods for operators of the schema, in the order of the real header; defaulted arguments are left out.
+    TfLiteStatus AddAbs() { return Add(); }
+    TfLiteStatus AddAdd() { return Add(); }
+    TfLiteStatus AddAddN() { return Add(); }
+    TfLiteStatus AddArgMax() { return Add(); }
+    TfLiteStatus AddArgMin() { return Add(); }
+    TfLiteStatus AddAssignVariable() { return Add(); }
+    TfLiteStatus AddAveragePool2D() { return Add(); }
+    TfLiteStatus AddBatchMatMul() { return Add(); }
+    TfLiteStatus AddBatchToSpaceNd() { return Add(); }
+    TfLiteStatus AddBroadcastArgs() { return Add(); }
+    TfLiteStatus AddBroadcastTo() { return Add(); }
+    TfLiteStatus AddCallOnce() { return Add(); }
+    TfLiteStatus AddCast() { return Add(); }
+    TfLiteStatus AddCeil() { return Add(); }
+    TfLiteStatus AddConcatenation() { return Add(); }
+    TfLiteStatus AddConv2D() { return Add(); }
+    TfLiteStatus AddCos() { return Add(); }
+    TfLiteStatus AddCumSum() { return Add(); }
+    TfLiteStatus AddDepthToSpace() { return Add(); }
+    TfLiteStatus AddDepthwiseConv2D() { return Add(); }
+    TfLiteStatus AddDequantize() { return Add(); }
+    TfLiteStatus AddDiv() { return Add(); }
+    TfLiteStatus AddDynamicUpdateSlice() { return Add(); }
+    TfLiteStatus AddEmbeddingLookup() { return Add(); }
+    TfLiteStatus AddElu() { return Add(); }
+    TfLiteStatus AddEqual() { return Add(); }
+    TfLiteStatus AddExp() { return Add(); }
+    TfLiteStatus AddExpandDims() { return Add(); }
+    TfLiteStatus AddFill() { return Add(); }
+    TfLiteStatus AddFloor() { return Add(); }
+    TfLiteStatus AddFloorDiv() { return Add(); }
+    TfLiteStatus AddFloorMod() { return Add(); }
+    TfLiteStatus AddFullyConnected() { return Add(); }
+    TfLiteStatus AddGather() { return Add(); }
+    TfLiteStatus AddGatherNd() { return Add(); }
+    TfLiteStatus AddGreater() { return Add(); }
+    TfLiteStatus AddGreaterEqual() { return Add(); }
+    TfLiteStatus AddHardSwish() { return Add(); }
+    TfLiteStatus AddIf() { return Add(); }
+    TfLiteStatus AddL2Normalization() { return Add(); }
+    TfLiteStatus AddL2Pool2D() { return Add(); }
+    TfLiteStatus AddLeakyRelu() { return Add(); }
+    TfLiteStatus AddLess() { return Add(); }
+    TfLiteStatus AddLessEqual() { return Add(); }
+    TfLiteStatus AddLog() { return Add(); }
+    TfLiteStatus AddLogicalAnd() { return Add(); }
+    TfLiteStatus AddLogicalNot() { return Add(); }
+    TfLiteStatus AddLogicalOr() { return Add(); }
+    TfLiteStatus AddLogistic() { return Add(); }
+    TfLiteStatus AddLogSoftmax() { return Add(); }
+    TfLiteStatus AddMaximum() { return Add(); }
+    TfLiteStatus AddMaxPool2D() { return Add(); }
+    TfLiteStatus AddMirrorPad() { return Add(); }
+    TfLiteStatus AddMean() { return Add(); }
+    TfLiteStatus AddMinimum() { return Add(); }
+    TfLiteStatus AddMul() { return Add(); }
+    TfLiteStatus AddNeg() { return Add(); }
+    TfLiteStatus AddNotEqual() { return Add(); }
+    TfLiteStatus AddPack() { return Add(); }
+    TfLiteStatus AddPad() { return Add(); }
+    TfLiteStatus AddPadV2() { return Add(); }
+    TfLiteStatus AddPrelu() { return Add(); }
+    TfLiteStatus AddQuantize() { return Add(); }
+    TfLiteStatus AddReadVariable() { return Add(); }
+    TfLiteStatus AddReduceAll() { return Add(); }
+    TfLiteStatus AddReduceMax() { return Add(); }
+    TfLiteStatus AddReduceMin() { return Add(); }
+    TfLiteStatus AddRelu() { return Add(); }
+    TfLiteStatus AddRelu6() { return Add(); }
+    TfLiteStatus AddReshape() { return Add(); }
+    TfLiteStatus AddResizeBilinear() { return Add(); }
+    TfLiteStatus AddResizeNearestNeighbor() { return Add(); }
+    TfLiteStatus AddReverseV2() { return Add(); }
+    TfLiteStatus AddRound() { return Add(); }
+    TfLiteStatus AddRsqrt() { return Add(); }
+    TfLiteStatus AddSelectV2() { return Add(); }
+    TfLiteStatus AddShape() { return Add(); }
+    TfLiteStatus AddSin() { return Add(); }
+    TfLiteStatus AddSlice() { return Add(); }
+    TfLiteStatus AddSoftmax() { return Add(); }
+    TfLiteStatus AddSpaceToBatchNd() { return Add(); }
+    TfLiteStatus AddSpaceToDepth() { return Add(); }
+    TfLiteStatus AddSplit() { return Add(); }
+    TfLiteStatus AddSplitV() { return Add(); }
+    TfLiteStatus AddSqueeze() { return Add(); }
+    TfLiteStatus AddSqrt() { return Add(); }
+    TfLiteStatus AddSquare() { return Add(); }
+    TfLiteStatus AddSquaredDifference() { return Add(); }
+    TfLiteStatus AddStridedSlice() { return Add(); }
+    TfLiteStatus AddSub() { return Add(); }
+    TfLiteStatus AddSum() { return Add(); }
+    TfLiteStatus AddSvdf() { return Add(); }
+    TfLiteStatus AddTanh() { return Add(); }
+    TfLiteStatus AddTransposeConv() { return Add(); }
+    TfLiteStatus AddTranspose() { return Add(); }
+    TfLiteStatus AddUnpack() { return Add(); }
+    TfLiteStatus AddUnidirectionalSequenceLSTM() { return Add(); }
+    TfLiteStatus AddVarHandle() { return Add(); }
+    TfLiteStatus AddWhile() { return Add(); }
+    TfLiteStatus AddZerosLike() { return Add(); }
 
     unsigned int size() const override { return count_; }
 
