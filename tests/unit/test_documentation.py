@@ -3,8 +3,8 @@
 In a Markdown document the fenced blocks are run from top to bottom, in a folder that looks like the checkout:
 
 - ``console``: lines that start with ``$ `` are commands (a line that ends in a backslash goes on); what follows is
-  the command's output, where ``...`` stands for anything. A command must exit with 0, or with N after a ``# exit code N`` at
-  its end. For ``make`` it is only checked that the target exists.
+  the command's output, where ``...`` stands for anything. A command must exit with 0, or with N after a
+  ``# exit code N`` at its end. For ``make`` it is only checked that the target exists.
 - ``bash``: a script that must exit with 0.
 - ``python``: run in one namespace per document.
 - ``toml`` and ``json``: parsed.
