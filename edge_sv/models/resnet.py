@@ -26,7 +26,8 @@ class ResNetConfig:
     """The shape of a ResNet; tuples have one value per stage.
 
     Args:
-        stem_channels: of the first 3x3 convolution.
+        stem_channels: of the first convolution.
+        stem_kernel: its size, in time and frequency.
         stem_stride: of the first convolution, in (time, freq).
         stage_channels: width of the residual path.
         stage_inner: width between a block's two convolutions; empty: as stage_channels.
@@ -40,6 +41,7 @@ class ResNetConfig:
     """
 
     stem_channels: int = 16
+    stem_kernel: int = 3
     stem_stride: tuple[int, int] = (1, 1)
     stage_channels: tuple[int, ...] = (16, 32, 64, 128)
     stage_inner: tuple[int, ...] = ()
@@ -67,7 +69,7 @@ def build_resnet(config: ResNetConfig, *, frames: int | None, num_mels: int) -> 
     """Build the net: (batch, frames, num_mels, 1) -> (batch, embedding_dim)."""
     features = input_features(frames, num_mels)
     unit = functools.partial(conv, batch_norm=config.batch_norm, relu_limit=config.relu_limit)
-    x = unit(features, config.stem_channels, 3, strides=config.stem_stride, name="stem_conv")
+    x = unit(features, config.stem_channels, config.stem_kernel, strides=config.stem_stride, name="stem_conv")
     for stage, (blocks, channels) in enumerate(zip(config.stage_blocks, config.stage_channels, strict=True)):
         inner = config.stage_inner[stage] if config.stage_inner else channels
         downsample = config.downsample[stage]
@@ -87,7 +89,16 @@ def build_resnet(config: ResNetConfig, *, frames: int | None, num_mels: int) -> 
     return tf_keras.Model(features, embedding(x, config.embedding_dim), name="resnet")
 
 
-def _basic_block(x: Tensor, inner: int, channels: int, *, stride: int, unit: Callable[..., Tensor], relu_limit: float | None, name: str) -> Tensor:
+def _basic_block(
+    x: Tensor,
+    inner: int,
+    channels: int,
+    *,
+    stride: int,
+    unit: Callable[..., Tensor],
+    relu_limit: float | None,
+    name: str,
+) -> Tensor:
     """Apply two 3x3 convolutions with a shortcut: (batch, time, freq, c) -> (batch, time/stride, freq/stride, channels)."""
     shortcut = x
     if stride != 1:

@@ -18,7 +18,8 @@ class _Section(BaseModel):
 class NetSection(_Section):
     """Which net, and where its first weights come from.
 
-    `init`: `random`; `reference`: the pretrained reference net; or the folder of a float net, which may be wider.
+    `init`: `random`; `reference`: the pretrained reference net; or the name of a bundled net or the folder of a float net, which
+    may be wider.
     """
 
     family: str = "resnet"

@@ -19,6 +19,7 @@ from edge_sv.features import FeatureConfig, Float32
 from edge_sv.files import write_atomic
 from edge_sv.models.checkpoint import NetDescription, build_net, load_net, read_config, save_net
 from edge_sv.models.reference import REFERENCE_CONFIG, build_reference
+from edge_sv.resources import assets_dir
 from edge_sv.segments import SegmentRule, normalize_length
 from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch
@@ -31,6 +32,8 @@ from edge_sv.training.validation import Validation
 
 STATE_FILE = "state.npz"
 START_CROPS = 512
+BEFORE_TRAINING = 1 << 30
+"""Number of the first batch that is looked at before the first step."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def _start(config: TrainConfig, inputs: Inputs, trainer: Trainer, maker: BatchMa
     if config.net.init == "random":
         trainer.start_averages()
         return
-    first = [maker.make(-1 - i, 64, masks=False) for i in range(START_CROPS // 64)]
+    first = [maker.make(BEFORE_TRAINING + i, 64, masks=False) for i in range(START_CROPS // 64)]
     crops = np.concatenate([batch.crops for batch in first])
     inherit(trainer.model, _source(config, inputs), crops)
     center_embedding(trainer.model, crops)
@@ -182,13 +185,14 @@ def _source(config: TrainConfig, inputs: Inputs) -> tf_keras.Model:
         if inputs.reference is None:
             raise UsageError("the configuration starts from the reference net", hint="give --reference weights.npz")
         return build_reference(inputs.reference, frames=config.segments.frames)
-    return load_net(Path(config.net.init))[0]
+    folder = Path(config.net.init)
+    return load_net(folder if folder.is_dir() else assets_dir() / config.net.init)[0]
 
 
 def _embed_classes(model: tf_keras.Model, maker: BatchMaker) -> tuple[Float32, Any, Float32]:
     """Embed enough unmasked crops to see nearly every class."""
     rounds = max(1, 4 * maker.num_classes // 64)
-    batches = [maker.make(-1000 - i, 64, masks=False) for i in range(rounds)]
+    batches = [maker.make(BEFORE_TRAINING + i, 64, masks=False) for i in range(rounds)]
     embeddings = [np.asarray(model.predict(b.crops, verbose=0), np.float32) for b in batches]
     return (
         np.concatenate(embeddings),
