@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv import audio, degrade, embedders, features, noisy, segments
+from edge_sv import audio, degrade, embedders, features, noisy, segments, tensor_format
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32
 from edge_sv.files import sha256_bytes, sha256_file
 from edge_sv.segments import SegmentRule
 
-_CODE = (audio, degrade, features, noisy, segments, embedders)
+_CODE = (audio, degrade, features, noisy, segments, tensor_format, embedders)
 """Modules and packages whose change makes old embeddings stale."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -175,6 +176,23 @@ def test_a_damaged_cache_says_what_to_do(tmp_path: Path) -> None:
     assert "embeddings.sqlite" in str(error.value) and "delete" in str(error.value)
     with pytest.raises(DataError, match="cannot use the embedding cache"):
         EmbeddingCache(tmp_path / "embeddings.sqlite")
+
+
+def test_a_full_disk_is_told_and_what_was_kept_stays(cache: EmbeddingCache) -> None:
+    """A limit on file size stands for the full disk: both make the write fail."""
+    embedding, kept = np.ones(64, np.float32), 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(DataError, match="cannot use the embedding cache"):
+            for kept in range(5000):
+                cache.put(str(kept), embedding)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert kept > 10
+    reopened = EmbeddingCache(cache.path.parent)
+    assert all(reopened.get(str(i)) is not None for i in range(kept))
+    reopened.close()
 
 
 def test_the_cache_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
