@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context, resource_tracker
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,9 +16,10 @@ from edge_sv import metrics
 from edge_sv.audio import join, read_recording
 from edge_sv.embedders import Embedder, open_artifact
 from edge_sv.embedding_cache import EmbeddingCache, embedding_key
-from edge_sv.errors import DataError, EdgeSvError
+from edge_sv.errors import DataError
 from edge_sv.features import Float32
 from edge_sv.noisy import NoisyCopy
+from edge_sv.processes import map_in_processes
 from edge_sv.scoring import Cohort, Scoring, ScoringKind, score_trials
 from edge_sv.trials import Recordings, TrialList
 
@@ -255,7 +251,8 @@ def embed_recordings(
     jobs = min(jobs or len(os.sched_getaffinity(0)), len(todo))
     _tell(progress, len(done), len(files))
     if factory and jobs > 1 and len(todo) >= _WORTH_A_POOL:
-        arriving = _in_processes(functools.partial(_start_worker, factory, noise), todo, jobs=jobs)
+        start = functools.partial(_start_worker, factory, noise)
+        arriving: Iterator[tuple[str, Float32]] = map_in_processes(_run_worker, todo, jobs=jobs, start=start)
     else:
         arriving = map(worker.embed, todo)
     for name, vector in arriving:
@@ -309,34 +306,6 @@ def _start_worker(factory: EmbedderFactory, noise: NoisyCopy | None) -> None:
 def _run_worker(task: _Task) -> tuple[str, Float32]:
     assert _worker is not None
     return _worker.embed(task)
-
-
-def _in_processes(start: Callable[[], None], todo: list[_Task], *, jobs: int) -> Iterator[tuple[str, Float32]]:
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), start)
-    try:
-        with _born_deaf_to_interrupts():
-            pending = [pool.submit(_run_worker, task) for task in todo]
-        for finished in as_completed(pending):
-            yield finished.result()
-    except BrokenProcessPool as error:
-        raise EdgeSvError("a worker process died", hint="memory may be short: try fewer with --jobs 1") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _born_deaf_to_interrupts() -> Iterator[None]:
-    """Let processes that start in the block never see Ctrl-C, which is this process's to handle.
-
-    A child inherits the blocked signal before its first instruction; a handler set by the child would come too late for
-    an interrupt during its imports. The resource tracker comes first because its start unblocks the signal.
-    """
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _tell(progress: Progress | None, done: int, total: int) -> None:

@@ -1,0 +1,75 @@
+"""Work for several processor cores: fresh processes that do not see Ctrl-C and never outlive their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process, resource_tracker
+from typing import TypeVar
+
+from edge_sv.errors import EdgeSvError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def map_in_processes(
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, jobs: int, start: Callable[[], None]
+) -> Generator[Result, None, None]:
+    """Yield function(task) for every task, in their order, computed by worker processes.
+
+    The processes start afresh, because TensorFlow does not survive a fork. They are gone when the iterator ends or is
+    closed, by an error or Ctrl-C too, and when this process is killed.
+
+    Args:
+        function: importable by its name, as are tasks and results.
+        tasks: what to work on.
+        jobs: worker processes.
+        start: called first in every process; holds what all tasks share.
+
+    Raises:
+        EdgeSvError: a worker process died; also whatever the function raises.
+    """
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (start,))
+    try:
+        with _born_deaf_to_interrupts():
+            pending = deque(pool.submit(function, task) for task in tasks)
+        while pending:
+            yield pending.popleft().result()
+    except BrokenProcessPool as error:
+        raise EdgeSvError("a worker process died", hint="memory may be short: try fewer with --jobs 1") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(start: Callable[[], None]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextmanager
+def _born_deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that start in the block never see Ctrl-C, which is this process's to handle.
+
+    A child inherits the blocked signal before its first instruction; a handler set by the child would come too late for
+    an interrupt during its imports. The resource tracker comes first because its start unblocks the signal.
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
