@@ -29,7 +29,12 @@ def select_groups(second_moment: Float64, weights: Float64, group_size: int, kee
 
     Returns:
         The kept groups in order, and (keep * group_size, outputs) weights refitted by least squares.
+
+    Raises:
+        ValueError: there are not as many groups.
     """
+    if not 0 < keep <= len(second_moment) // group_size:
+        raise ValueError(f"cannot keep {keep} of {len(second_moment) // group_size} groups")
     size = len(second_moment)
     damped = second_moment + DAMPING * np.trace(second_moment) / size * np.eye(size)
     inverse = np.linalg.inv(damped)
@@ -47,6 +52,24 @@ def select_groups(second_moment: Float64, weights: Float64, group_size: int, kee
         inverse -= gain @ inverse[rows]
     kept = np.concatenate([np.arange(g * group_size, (g + 1) * group_size) for g in alive])
     return alive, weights[kept]
+
+
+def can_narrow(source: tf_keras.Model, target: tf_keras.Model, block: str) -> bool:
+    """Tell whether `narrow_block` applies: the target is narrower between the convolutions, and else alike."""
+    names = [f"{block}_conv1", f"{block}_conv2"]
+    if any(name not in {layer.name for layer in model.layers} for model in (source, target) for name in names):
+        return False
+    wide, narrow = ([model.get_layer(name) for name in names] for model in (source, target))
+    same = all(
+        (a.kernel_size, a.strides, a.use_bias) == (b.kernel_size, b.strides, True)
+        for a, b in zip(wide, narrow, strict=True)
+    )
+    return bool(
+        same
+        and wide[0].kernel.shape[:3] == narrow[0].kernel.shape[:3]
+        and wide[0].filters > narrow[0].filters
+        and wide[1].filters == narrow[1].filters
+    )
 
 
 def narrow_block(source: tf_keras.Model, target: tf_keras.Model, block: str, features: Float32) -> None:
@@ -74,6 +97,13 @@ def narrow_block(source: tf_keras.Model, target: tf_keras.Model, block: str, fea
     shape = (keep, kernel2.shape[0], kernel2.shape[1], kernel2.shape[3])
     target.get_layer(f"{block}_conv1").set_weights([kernel1[..., kept], bias1[kept]])
     target.get_layer(f"{block}_conv2").set_weights([refitted.reshape(shape).transpose(1, 2, 0, 3), bias])
+
+
+def can_fit_stem(source: tf_keras.Model, target: tf_keras.Model, output: str) -> bool:
+    """Tell whether `fit_stem` applies: the source has the layer, and it has the shape of the target's stem."""
+    stem = target.get_layer("stem_conv")
+    found = [layer for layer in source.layers if layer.name == output]
+    return bool(stem.use_bias and found and found[0].output_shape[1:] == stem.output_shape[1:])
 
 
 def fit_stem(source: tf_keras.Model, target: tf_keras.Model, output: str, features: Float32) -> None:

@@ -6,16 +6,18 @@ import io
 import json
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import tf_keras
+from pydantic import TypeAdapter, ValidationError
 
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.features import FeatureConfig
-from edge_sv.files import sha256_bytes, write_atomic
+from edge_sv.files import write_atomic
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.segments import SegmentRule
@@ -65,35 +67,48 @@ class NetDescription:
         """Read what `to_dict` wrote.
 
         Raises:
-            DataError: a field is missing or unknown, or a newer version wrote it.
+            DataError: a field is missing, unknown or impossible, or a newer version wrote it.
         """
         if values.get("format") != FORMAT:
-            raise DataError(f"net.json has format {values.get('format')}; this version reads {FORMAT}")
+            raise DataError(
+                f"net.json has format {values.get('format')}; this version reads {FORMAT}",
+                hint="a newer edge-sv wrote it: update this one",
+            )
         try:
             return cls(
                 name=values["name"],
                 family=values["family"],
-                config=read_config(values["family"], values["config"]),
+                config=net_config(values["family"], values["config"]),
                 features=FeatureConfig.from_dict(values["features"]),
                 segments=SegmentRule(**values["segments"]),
                 provenance=values["provenance"],
             )
-        except (KeyError, TypeError) as error:
-            raise DataError("net.json is incomplete", details={"got": str(error)}) from error
+        except KeyError as error:
+            raise DataError("net.json is incomplete", details={"missing": str(error)}) from error
+        except (TypeError, AttributeError) as error:
+            raise DataError("net.json is damaged", details={"got": str(error)}) from error
+        except UsageError as error:
+            raise DataError(f"net.json: {error.message}", details=error.details, hint=error.hint) from error
 
 
-def read_config(family: str, values: dict[str, Any]) -> NetConfig:
+def net_config(family: str, values: dict[str, Any]) -> NetConfig:
     """Make a family's configuration from JSON or TOML values.
 
     Raises:
-        UsageError: no such family, or a key it does not have.
+        UsageError: no such family, a key it does not have, or a value it cannot have.
     """
     if family not in FAMILIES:
         raise unknown_name("net family", family, FAMILIES)
+    kind: type[NetConfig] = FAMILIES[family][0]
+    known = [item.name for item in fields(kind)]
+    for name in values:
+        if name not in known:
+            raise unknown_name(f"{family} option", name, known)
     try:
-        return FAMILIES[family][0](**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
-    except TypeError as error:
-        raise UsageError(f"impossible {family} configuration", details={"got": str(error)}) from error
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        rows = {".".join(map(str, e["loc"])): f"{e['msg']} (got {e['input']!r})" for e in error.errors()}
+        raise UsageError(f"impossible {family} configuration", details=rows) from error
 
 
 def build_net(description: NetDescription, *, frames: int | None = None) -> tf_keras.Model:
@@ -105,28 +120,47 @@ def build_net(description: NetDescription, *, frames: int | None = None) -> tf_k
 
 
 def encode_weights(model: tf_keras.Model) -> bytes:
-    """Pack a model's weights, `layer/weight` -> array, into the bytes of an npz file; equal weights give equal bytes."""
+    """Pack a model's weights, `layer/weight` -> array, into an npz file's bytes; equal weights give equal bytes."""
     buffer = io.BytesIO()
     np.savez(buffer, **{weight.name.removesuffix(":0"): weight.numpy() for weight in model.weights})
     return buffer.getvalue()
 
 
-def decode_weights(data: bytes, model: tf_keras.Model) -> None:
-    """Put packed weights into a model.
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read all arrays of an npz file.
 
     Raises:
-        DataError: damaged, or of another net.
+        DataError: not readable, or damaged.
     """
     try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError("damaged weights", details={"got": str(error)}) from error
-    expected = {weight.name.removesuffix(":0"): tuple(weight.shape) for weight in model.weights}
-    found = {name: array.shape for name, array in arrays.items()}
+            return {name: archive[name] for name in archive.files}
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path} is damaged", details={"got": str(error)}, hint="copy it again, or remove it"
+        ) from error
+
+
+# What numpy and zipfile raise on flipped and missing bytes.
+_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def load_weights(path: Path, model: tf_keras.Model) -> None:
+    """Put a weights file into a model.
+
+    Raises:
+        DataError: not readable, damaged, or of another net.
+    """
+    arrays = read_arrays(path)
+    expected = {w.name.removesuffix(":0"): f"{tuple(w.shape)} {w.dtype.name}" for w in model.weights}
+    found = {name: f"{array.shape} {array.dtype.name}" for name, array in arrays.items()}
     if expected != found:
-        wrong = sorted(set(expected.items()) ^ set(found.items()))[0]
-        raise DataError("these weights are of another net", details={"first difference": f"{wrong[0]} {wrong[1]}"})
+        name, got = min(set(expected.items()) ^ set(found.items()))
+        raise DataError(f"{path} holds the weights of another net", details={"first difference": f"{name} {got}"})
     model.set_weights([arrays[name] for name in expected])
 
 
@@ -148,24 +182,23 @@ def load_description(folder: Path) -> NetDescription:
         raise DataError(
             f"{folder} is not a float net", details={"got": str(error)}, hint="give the folder that holds net.json"
         ) from error
-    return NetDescription.from_dict(values)
+    try:
+        return NetDescription.from_dict(values if isinstance(values, dict) else {})
+    except DataError as error:
+        raise DataError(f"{folder}: {error.message}", details=error.details, hint=error.hint) from error
 
 
-def load_net(folder: Path) -> tuple[tf_keras.Model, NetDescription]:
+def load_net(folder: Path, *, frames: int | None = None) -> tuple[tf_keras.Model, NetDescription]:
     """Read a float net.
+
+    Args:
+        folder: holds `net.json` and `weights.npz`.
+        frames: input length; None: the net's own.
 
     Raises:
         DataError: a file is missing, damaged, or of another net.
     """
     description = load_description(folder)
-    model = build_net(description)
-    try:
-        decode_weights((folder / "weights.npz").read_bytes(), model)
-    except OSError as error:
-        raise DataError(f"cannot read {folder / 'weights.npz'}", details={"got": str(error)}) from error
+    model = build_net(description, frames=frames)
+    load_weights(folder / "weights.npz", model)
     return model, description
-
-
-def weights_sha256(folder: Path) -> str:
-    """Return the identity of a float net: the SHA-256 of its weights file."""
-    return sha256_bytes((folder / "weights.npz").read_bytes())

@@ -5,8 +5,9 @@ arrive as `weights.npz`: `<layer>.w` int8 (out, in, mel, time), `<layer>.b` int8
 
     y = clip(floor(1/2 + (sum(w x) + 128 b) 2^shift / 128), -128, 127).
 
-Two ways to run it: `run_integer` is that arithmetic, `build_reference` the same net in float, in units where its largest
-activation, 127, is 6: the integer net's saturation becomes ReLU6 (without it the float net is a different, worse one).
+Two ways to run it: `run_integer` is that arithmetic, `build_reference` the same net in float, in units where its
+largest activation, 127, is 6: the integer net's saturation becomes ReLU6 (without it the float net is a different,
+worse one).
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import tf_keras
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, Int16, log_mel
 from edge_sv.files import sha256_file
+from edge_sv.models.checkpoint import read_arrays
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.segments import SegmentRule, normalize_length
 
 Int8 = npt.NDArray[np.int8]
+Int64 = npt.NDArray[np.int64]
 
 INPUT_CLIP = 6.8
 UNIT = 6.0 / 127
@@ -60,19 +63,19 @@ def load_reference_weights(path: Path) -> dict[str, npt.NDArray[np.int8]]:
     Raises:
         DataError: not there, or not this net.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            weights = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the reference net {path}", details={"got": str(error)}) from error
-    missing = [f"{layer}.{part}" for layer in LAYERS for part in ("w", "b", "shift") if f"{layer}.{part}" not in weights]
+    weights = read_arrays(path)
+    missing = {f"{layer}.{part}" for layer in LAYERS for part in ("w", "b", "shift")} - set(weights)
     if missing:
-        raise DataError(f"{path} is not the reference net", details={"missing": ", ".join(missing[:4])})
+        raise DataError(f"{path} is not the reference net", details={"missing": ", ".join(sorted(missing)[:4])})
     return weights
 
 
 def build_reference(path: Path, *, frames: int | None = 128) -> tf_keras.Model:
-    """Build the reference net in float: (batch, frames, 80, 1) log-mel minus mean, in nepers -> (batch, 64)."""
+    """Build the reference net in float: (batch, frames, 80, 1) log-mel minus mean, in nepers -> (batch, 64).
+
+    Raises:
+        DataError: `path` is not the reference net.
+    """
     weights = load_reference_weights(path)
     model = build_resnet(REFERENCE_CONFIG, frames=frames, num_mels=80)
     for layer, name in LAYERS.items():
@@ -81,7 +84,10 @@ def build_reference(path: Path, *, frames: int | None = 128) -> tf_keras.Model:
         if layer == "stem":
             kernel = kernel * (127 / INPUT_CLIP) * UNIT
         bias = weights[f"{layer}.b"].astype(np.float32) * (128 * gain * UNIT)
-        model.get_layer(name).set_weights([kernel, bias])
+        try:
+            model.get_layer(name).set_weights([kernel, bias])
+        except ValueError as error:
+            raise DataError(f"{path} is not the reference net", details={"got": str(error)}) from error
     return model
 
 
@@ -98,7 +104,7 @@ def run_integer(weights: dict[str, npt.NDArray[np.int8]], image: Int8, *, pool_f
         (64,) int8.
     """
 
-    def layer(x: npt.NDArray[np.int64], name: str) -> npt.NDArray[np.int64]:
+    def layer(x: Int64, name: str) -> Int64:
         kernel = weights[f"{name}.w"].astype(np.int64)
         pad = kernel.shape[2] // 2
         padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
@@ -106,16 +112,18 @@ def run_integer(weights: dict[str, npt.NDArray[np.int8]], image: Int8, *, pool_f
         total = np.einsum("ihwkl,oikl->ohw", windows, kernel, optimize=True)
         total = total + 128 * weights[f"{name}.b"].astype(np.int64)[:, None, None]
         scaled = total.astype(np.float64) * 2.0 ** float(weights[f"{name}.shift"]) / 128
-        return np.clip(np.floor(0.5 + scaled), -128, 127).astype(np.int64)
+        rounded: Int64 = np.clip(np.floor(0.5 + scaled), -128, 127).astype(np.int64)
+        return rounded
 
-    def pool(x: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def pool(x: Int64) -> Int64:
         c, h, w = x.shape
-        return x[:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max(axis=(2, 4))
+        pooled: Int64 = x[:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max(axis=(2, 4))
+        return pooled
 
-    def block(x: npt.NDArray[np.int64], stage: int) -> npt.NDArray[np.int64]:
+    def block(x: Int64, stage: int) -> Int64:
         shortcut = x if stage == 1 else layer(x, f"s{stage}sc")
         y = layer(np.maximum(layer(x, f"s{stage}c1"), 0), f"s{stage}c2")
-        return np.clip(shortcut + y, 0, 127)
+        return np.asarray(np.clip(shortcut + y, 0, 127), np.int64)
 
     x = image[None].astype(np.int64)
     x = np.maximum(layer(pool(x), "stem"), 0) if pool_first else pool(np.maximum(layer(x, "stem"), 0))
@@ -141,8 +149,8 @@ class ReferenceEmbedder:
     def __init__(self, path: Path) -> None:
         self.features = FeatureConfig(num_mels=80, normalization="utterance_mean", clip=INPUT_CLIP)
         self.segments = SegmentRule(frames=128, hop_frames=50)
-        self.model_sha256 = sha256_file(path)
         self._model = build_reference(path)
+        self.model_sha256 = sha256_file(path)
 
     def images(self, pcm: Int16) -> Float32:
         """Compute the net's input of a recording: (num_segments, 128, 80) float32."""
@@ -157,7 +165,7 @@ class ReferenceEmbedder:
         # The author's window is centred in the FFT: (512 - 400) / 2 samples later than ours.
         frames = log_mel(np.pad(pcm[56:], (0, 56)), self.features, floor=1e-9)[:127]
         rows = np.pad(frames, ((0, 1), (0, 0)))
-        return np.clip(rows - rows.mean(axis=0), -INPUT_CLIP, INPUT_CLIP).astype(np.float32)
+        return np.asarray(np.clip(rows - rows.mean(axis=0), -INPUT_CLIP, INPUT_CLIP), np.float32)
 
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording: (num_samples,) int16 -> (64,) float32 of length 1."""

@@ -99,7 +99,7 @@ def _basic_block(
     relu_limit: float | None,
     name: str,
 ) -> Tensor:
-    """Apply two 3x3 convolutions with a shortcut: (batch, time, freq, c) -> (batch, time/stride, freq/stride, channels)."""
+    """Apply two 3x3 convolutions with a shortcut: (batch, time, freq, c) -> (batch, time/s, freq/s, channels)."""
     shortcut = x
     if stride != 1:
         shortcut = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(shortcut)

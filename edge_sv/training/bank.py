@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +19,16 @@ from edge_sv.degrade import add_noise, reverberate
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, Int16, log_mel
 from edge_sv.files import atomic_folder, sha256_bytes
+from edge_sv.processes import map_in_processes
 from edge_sv.training.config import AugmentSection
-from edge_sv.training.corpus import Utterance
+from edge_sv.training.corpus import NoiseFiles, Utterance, file_sizes
 
 VERSION = 1
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what)."""
+Float16 = npt.NDArray[np.float16]
+Variants = list[list[Float16]]
+"""One recording's frames: [speed][copy] -> (num_frames, num_mels)."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,13 @@ class FeatureBank:
         speeds: what the second axis lists.
     """
 
-    frames: npt.NDArray[np.float16]
+    frames: Float16
     offsets: npt.NDArray[np.int64]
     mean: Float32
     utterances: tuple[Utterance, ...]
     speeds: tuple[float, ...]
 
-    def get(self, utterance: int, speed: int, copy: int) -> npt.NDArray[np.float16]:
+    def get(self, utterance: int, speed: int, copy: int) -> Float16:
         """Return one recording's frames, (num_frames, num_mels)."""
         first, last = self.offsets[utterance, speed, copy]
         return self.frames[first:last]
@@ -59,7 +65,7 @@ def open_bank(
     config: FeatureConfig,
     augment: AugmentSection,
     *,
-    noise: tuple[tuple[Path, ...], tuple[Path, ...]],
+    noise: NoiseFiles,
     seed: int,
     cache: Path,
     jobs: int,
@@ -67,106 +73,139 @@ def open_bank(
 ) -> FeatureBank:
     """Open the bank for these recordings, making it first when it is not in the cache.
 
+    A file counts as the same while its path and its size are.
+
     Args:
         utterances: the corpus.
         config: the front end; its normalization plays no part here.
         augment: speeds, copies and levels.
-        noise: files of noise and of room responses.
+        noise: what degraded copies hear.
         seed: of the degraded copies.
         cache: folder for banks.
         jobs: processes.
         progress: told of every recording.
+
+    Raises:
+        DataError: a recording cannot be used, or the cache cannot be written.
     """
     key = _key(utterances, config, augment, noise, seed)
     folder = cache / f"bank-{key[:16]}"
     if not (folder / "frames.npy").is_file():
-        _make(folder, utterances, config, augment, noise=noise, seed=seed, jobs=jobs, progress=progress)
-    return FeatureBank(
-        frames=np.load(folder / "frames.npy", mmap_mode="r"),
-        offsets=np.load(folder / "offsets.npy"),
-        mean=np.load(folder / "mean.npy"),
-        utterances=utterances,
-        speeds=augment.speeds,
-    )
+        noises, rooms = (
+            tuple(read_recording(path, sample_rate=config.sample_rate) for path in paths)
+            for paths in (noise.noises, noise.rooms)
+        )
+        _make(folder, utterances, _Worker(noises, rooms, config, augment, seed), jobs=jobs, progress=progress)
+    try:
+        return FeatureBank(
+            frames=np.load(folder / "frames.npy", mmap_mode="r"),
+            offsets=np.load(folder / "offsets.npy"),
+            mean=np.load(folder / "mean.npy"),
+            utterances=utterances,
+            speeds=augment.speeds,
+        )
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{folder} is damaged", details={"got": str(error)}, hint="remove it") from error
 
 
 def _key(
-    utterances: tuple[Utterance, ...],
-    config: FeatureConfig,
-    augment: AugmentSection,
-    noise: tuple[tuple[Path, ...], tuple[Path, ...]],
-    seed: int,
+    utterances: tuple[Utterance, ...], config: FeatureConfig, augment: AugmentSection, noise: NoiseFiles, seed: int
 ) -> str:
     fields = augment.model_dump(include={"speeds", "copies", "snr_db", "noise_share", "reverb_share", "gain_db"})
     front_end = {k: v for k, v in asdict(config).items() if k.endswith(("_rate", "_ms", "_size", "_mels", "_hz"))}
-    files = [(str(p), p.stat().st_size) for p in (*(u.path for u in utterances), *noise[0], *noise[1])]
+    files = file_sizes([*(u.path for u in utterances), *noise.noises, *noise.rooms])
     return sha256_bytes(json.dumps([VERSION, fields, front_end, files, seed]).encode())
 
 
-def _make(
-    folder: Path,
-    utterances: tuple[Utterance, ...],
-    config: FeatureConfig,
-    augment: AugmentSection,
-    *,
-    noise: tuple[tuple[Path, ...], tuple[Path, ...]],
-    seed: int,
-    jobs: int,
-    progress: Progress,
-) -> None:
-    offsets = np.zeros((len(utterances), len(augment.speeds), 1 + augment.copies, 2), np.int64)
-    chunks: list[npt.NDArray[np.float16]] = []
+def _make(folder: Path, utterances: tuple[Utterance, ...], worker: _Worker, *, jobs: int, progress: Progress) -> None:
+    """Compute all frames and write them as they come: a corpus' frames need not fit into memory."""
+    speeds, num_mels = worker.augment.speeds, worker.features.num_mels
+    offsets = np.zeros((len(utterances), len(speeds), 1 + worker.augment.copies, 2), np.int64)
+    natural = speeds.index(1.0) if 1.0 in speeds else 0
+    means: list[Float32] = []
     position = 0
-    with ProcessPoolExecutor(jobs, initializer=_start_worker, initargs=(noise, config, augment, seed)) as pool:
-        for index, variants in enumerate(pool.map(_variants, range(len(utterances)), utterances, chunksize=8)):
-            for place, frames in np.ndenumerate(np.array(variants, object)):
-                offsets[(index, *place)] = position, position + len(frames)
+    with (
+        atomic_folder(folder) as temporary,
+        (temporary / "frames.npy").open("wb") as stream,
+        closing(_all_variants(utterances, worker, jobs)) as arriving,
+    ):
+        _write_header(stream, 0, num_mels)
+        for index, variants in enumerate(arriving):
+            for speed, copy in np.ndindex(offsets.shape[1:3]):
+                frames = variants[speed][copy]
+                stream.write(frames.tobytes())
+                offsets[index, speed, copy] = position, position + len(frames)
                 position += len(frames)
-                chunks.append(frames)
+            means.append(variants[natural][0].astype(np.float32).mean(axis=0))
             progress(index + 1, len(utterances), "features")
-    frames = np.concatenate(chunks)
-    clean = offsets[:, augment.speeds.index(1.0) if 1.0 in augment.speeds else 0, 0]
-    mean = np.mean([frames[a:b].astype(np.float32).mean(axis=0) for a, b in clean if b > a], axis=0)
-    with atomic_folder(folder) as temporary:
-        np.save(temporary / "frames.npy", frames)
+        stream.seek(0)
+        _write_header(stream, position, num_mels)
         np.save(temporary / "offsets.npy", offsets)
-        np.save(temporary / "mean.npy", mean.astype(np.float32))
+        np.save(temporary / "mean.npy", np.mean(means, axis=0).astype(np.float32))
 
 
-_worker: tuple[list[Int16], list[Int16], FeatureConfig, AugmentSection, int]
+def _write_header(stream: BinaryIO, num_frames: int, num_mels: int) -> None:
+    """Write the head of a (num_frames, num_mels) float16 npy file; numpy leaves room for any num_frames in it."""
+    head = {"descr": np.dtype(np.float16).str, "fortran_order": False, "shape": (num_frames, num_mels)}
+    np.lib.format.write_array_header_1_0(stream, head)
 
 
-def _start_worker(
-    noise: tuple[tuple[Path, ...], tuple[Path, ...]], config: FeatureConfig, augment: AugmentSection, seed: int
-) -> None:
+@dataclass(frozen=True)
+class _Worker:
+    """Computes the frames of single recordings; every process has its own."""
+
+    noises: tuple[Int16, ...]
+    rooms: tuple[Int16, ...]
+    features: FeatureConfig
+    augment: AugmentSection
+    seed: int
+
+    def variants(self, task: tuple[int, Utterance]) -> Variants:
+        index, utterance = task
+        rng = np.random.default_rng([self.seed, index])
+        pcm = read_recording(utterance.path, sample_rate=self.features.sample_rate)
+        rows = []
+        for speed in self.augment.speeds:
+            clean = change_speed(pcm, speed)
+            if self.features.num_frames(len(clean)) == 0:
+                raise DataError(
+                    f"{utterance.path} is shorter than one analysis window", hint="leave it out of the corpus"
+                )
+            copies = [clean] + [self._degrade(clean, rng) for _ in range(self.augment.copies)]
+            rows.append([log_mel(copy, self.features).astype(np.float16) for copy in copies])
+        return rows
+
+    def _degrade(self, pcm: Int16, rng: np.random.Generator) -> Int16:
+        """Apply a random room, noise and gain."""
+        if self.rooms and rng.random() < self.augment.reverb_share:
+            pcm = reverberate(pcm, self.rooms[rng.integers(len(self.rooms))])
+        if self.noises and rng.random() < self.augment.noise_share:
+            noise = self.noises[rng.integers(len(self.noises))]
+            pcm = add_noise(pcm, np.roll(noise, rng.integers(len(noise))), rng.uniform(*self.augment.snr_db))
+        gain = 10 ** (rng.uniform(-self.augment.gain_db, self.augment.gain_db) / 20)
+        result: Int16 = np.clip(np.rint(pcm * gain), -32768, 32767).astype(np.int16)
+        return result
+
+
+def _all_variants(utterances: tuple[Utterance, ...], worker: _Worker, jobs: int) -> Generator[Variants, None, None]:
+    """Yield the frames of every recording in order, from worker processes when there are to be several."""
+    tasks = enumerate(utterances)
+    if jobs <= 1:
+        yield from map(worker.variants, tasks)
+        return
+    with closing(map_in_processes(_run, tasks, jobs=jobs, start=functools.partial(_start, worker))) as arriving:
+        yield from arriving
+
+
+_worker: _Worker | None = None
+"""This process's worker, when this is a worker process."""
+
+
+def _start(worker: _Worker) -> None:
     global _worker
-    noises, rooms = ([read_recording(path, sample_rate=config.sample_rate) for path in kind] for kind in noise)
-    _worker = noises, rooms, config, augment, seed
+    _worker = worker
 
 
-def _variants(index: int, utterance: Utterance) -> list[list[npt.NDArray[np.float16]]]:
-    """Compute one recording's frames: [speed][copy] -> (num_frames, num_mels)."""
-    noises, rooms, config, augment, seed = _worker
-    rng = np.random.default_rng([seed, index])
-    pcm = read_recording(utterance.path, sample_rate=config.sample_rate)
-    rows = []
-    for speed in augment.speeds:
-        clean = change_speed(pcm, speed)
-        if config.num_frames(len(clean)) == 0:
-            raise DataError(f"{utterance.path} is shorter than one analysis window", hint="leave it out of the corpus")
-        copies = [clean] + [_degrade(clean, noises, rooms, augment, rng) for _ in range(augment.copies)]
-        rows.append([log_mel(copy, config).astype(np.float16) for copy in copies])
-    return rows
-
-
-def _degrade(
-    pcm: Int16, noises: list[Int16], rooms: list[Int16], augment: AugmentSection, rng: np.random.Generator
-) -> Int16:
-    """Apply a random room, noise and gain."""
-    if rooms and rng.random() < augment.reverb_share:
-        pcm = reverberate(pcm, rooms[rng.integers(len(rooms))])
-    if noises and rng.random() < augment.noise_share:
-        noise = noises[rng.integers(len(noises))]
-        pcm = add_noise(pcm, np.roll(noise, rng.integers(len(noise))), rng.uniform(*augment.snr_db))
-    gain = 10 ** (rng.uniform(-augment.gain_db, augment.gain_db) / 20)
-    return np.clip(np.rint(pcm * gain), -32768, 32767).astype(np.int16)
+def _run(task: tuple[int, Utterance]) -> Variants:
+    assert _worker is not None
+    return _worker.variants(task)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.errors import UsageError
+from edge_sv.errors import unknown_name
 from edge_sv.features import FeatureConfig, Float32, normalize
 from edge_sv.training.bank import FeatureBank
 from edge_sv.training.config import AugmentSection
+from edge_sv.training.corpus import Utterance
 
 LEAD_FRAMES = 150
 """Frames heard before a crop, at most: the crop's running mean is then as far along as in real use."""
@@ -29,15 +31,38 @@ class Batch:
     targets: Float32
 
 
+def corpus_shares(utterances: Iterable[Utterance], weights: Mapping[str, float]) -> dict[str, float]:
+    """Return how much of what is heard comes from each corpus.
+
+    Args:
+        utterances: of all corpora.
+        weights: corpus -> weight; empty: by number of speakers.
+
+    Returns:
+        corpus -> share; the shares sum to 1.
+
+    Raises:
+        UsageError: there is no such corpus.
+    """
+    speakers: defaultdict[str, set[str]] = defaultdict(set)
+    for utterance in utterances:
+        speakers[utterance.corpus].add(utterance.speaker)
+    for name in weights:
+        if name not in speakers:
+            raise unknown_name("corpus in corpus_weights", name, speakers)
+    chosen = {corpus: weights.get(corpus, 0.0) if weights else len(who) for corpus, who in speakers.items()}
+    return {corpus: weight / sum(chosen.values()) for corpus, weight in chosen.items()}
+
+
 class BatchMaker:
-    """Draws crops: a corpus by weight, a speaker of it, a speed, recordings until the crop is full.
+    """Draws crops: a corpus by its share, a speaker of it, a speed, recordings until the crop is full.
 
     Args:
         bank: the frames.
         features: the front end, with its normalization.
         frames: length of a crop.
         augment: shares and masks.
-        corpus_weights: corpus -> share of the crops; empty: by number of speakers.
+        corpus_weights: see `corpus_shares`.
         targets: (utterances, speeds, dim) teacher embeddings, dim may be 0.
         seed: of everything drawn here.
     """
@@ -59,11 +84,8 @@ class BatchMaker:
         for index, utterance in enumerate(bank.utterances):
             members[utterance.corpus][utterance.speaker].append(index)
         self._corpora = [[(speaker, np.array(rows)) for speaker, rows in sorted(m.items())] for m in members.values()]
-        unknown = set(corpus_weights) - set(members)
-        if unknown:
-            raise UsageError(f"corpus_weights names {sorted(unknown)}, the data has {sorted(members)}")
-        weights = [corpus_weights.get(name, 0.0) if corpus_weights else len(m) for name, m in members.items()]
-        self._weights = np.array(weights, float) / sum(weights)
+        shares = corpus_shares(bank.utterances, corpus_weights)
+        self._shares = np.array([shares[corpus] for corpus in members])
         speakers = sorted({u.speaker for u in bank.utterances})
         self._class = {name: i * len(bank.speeds) for i, name in enumerate(speakers)}
 
@@ -71,6 +93,11 @@ class BatchMaker:
     def num_classes(self) -> int:
         """Speakers times speeds."""
         return len(self._class) * len(self._bank.speeds)
+
+    @property
+    def target_dim(self) -> int:
+        """Length of the teachers' embeddings, side by side; 0 without teachers."""
+        return int(self._targets.shape[2])
 
     def make(self, step: int, batch_size: int, *, masks: bool = True) -> Batch:
         """Make batch number `step`."""
@@ -80,14 +107,24 @@ class BatchMaker:
         return Batch(np.stack(crops)[..., None], np.array(labels), np.stack(targets))
 
     def _crop(self, rng: np.random.Generator, *, masks: bool) -> tuple[Float32, int, Float32]:
-        corpus = self._corpora[rng.choice(len(self._corpora), p=self._weights)]
+        corpus = self._corpora[rng.choice(len(self._corpora), p=self._shares)]
         speaker, recordings = corpus[rng.integers(len(corpus))]
         speed = int(rng.integers(len(self._bank.speeds)))
         clean = self._augment.copies == 0 or rng.random() < self._augment.clean_share
         copy = 0 if clean else int(rng.integers(1, 1 + self._augment.copies))
+        chosen, stream = self._stream(rng.permutation(recordings), speed, copy)
+        start = int(rng.integers(len(stream) - self._frames + 1))
+        lead = min(start, int(rng.integers(LEAD_FRAMES + 1)))
+        crop = normalize(stream[start - lead : start + self._frames], self._features)[lead:]
+        if masks:
+            self._mask(crop, rng)
+        return crop, self._class[speaker] + speed, self._targets[chosen, speed].mean(axis=0)
+
+    def _stream(self, order: npt.NDArray[np.int64], speed: int, copy: int) -> tuple[list[int], Float32]:
+        """Join recordings until they fill a crop: which ones, and their frames; too few in all are repeated."""
         chosen: list[int] = []
         pieces: list[Float32] = []
-        for utterance in rng.permutation(recordings):
+        for utterance in order:
             chosen.append(int(utterance))
             pieces.append(self._bank.get(int(utterance), speed, copy).astype(np.float32))
             if sum(map(len, pieces)) >= self._frames:
@@ -95,14 +132,7 @@ class BatchMaker:
         stream = np.concatenate(pieces)
         if len(stream) < self._frames:
             stream = np.resize(stream, (self._frames, stream.shape[1]))
-        start = int(rng.integers(len(stream) - self._frames + 1))
-        lead = min(start, int(rng.integers(LEAD_FRAMES + 1)))
-        heard = normalize(stream[start - lead : start + self._frames], self._features)
-        crop = heard[lead:]
-        if masks:
-            self._mask(crop, rng)
-        target = self._targets[chosen, speed].mean(axis=0)
-        return crop, self._class[speaker] + speed, target
+        return chosen, stream
 
     def _mask(self, crop: Float32, rng: np.random.Generator) -> None:
         """Blank random bands and spans in place. Source: Park et al., SpecAugment, arXiv 1904.08779, section 2."""
@@ -111,32 +141,36 @@ class BatchMaker:
             (1, self._augment.mel_masks, self._augment.mel_width),
         ):
             for _ in range(count):
-                size = int(rng.integers(width + 1))
+                size = int(rng.integers(min(width, crop.shape[axis]) + 1))
                 start = int(rng.integers(crop.shape[axis] - size + 1))
                 crop[(slice(None),) * axis + (slice(start, start + size),)] = 0
 
 
-def prefetch(maker: BatchMaker, steps: range, batch_size: int) -> Iterator[Batch]:
-    """Yield the batches of `steps`, made two ahead in a thread."""
+def prefetch(maker: BatchMaker, steps: range, batch_size: int) -> Generator[Batch, None, None]:
+    """Yield the batches of `steps`, made two ahead in a thread, which ends when the iterator does.
+
+    Raises:
+        whatever making a batch raises.
+    """
     ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=2)
     stop = threading.Event()
+
+    def put(item: Batch | BaseException) -> None:
+        while not stop.is_set():
+            with suppress(queue.Full):
+                ready.put(item, timeout=0.2)
+                return
 
     def work() -> None:
         try:
             for step in steps:
-                batch = maker.make(step, batch_size)
-                while not stop.is_set():
-                    try:
-                        ready.put(batch, timeout=0.2)
-                        break
-                    except queue.Full:
-                        continue
                 if stop.is_set():
                     return
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer
-            ready.put(error)
+                put(maker.make(step, batch_size))
+        except BaseException as error:
+            put(error)
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
     thread.start()
     try:
         for _ in steps:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from edge_sv.errors import DataError, UsageError
+from edge_sv.errors import DataError, EdgeSvError, UsageError
+from edge_sv.features import FeatureConfig
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -18,8 +24,8 @@ class _Section(BaseModel):
 class NetSection(_Section):
     """Which net, and where its first weights come from.
 
-    `init`: `random`; `reference`: the pretrained reference net; or the name of a bundled net or the folder of a float net, which
-    may be wider.
+    `init`: `random`; `reference`: the pretrained reference net; or the name of a bundled net or the folder of a float
+    net, which may be wider.
     """
 
     family: str = "resnet"
@@ -30,8 +36,8 @@ class NetSection(_Section):
 class SegmentSection(_Section):
     """Frames the net takes, and the hop between segments of a longer recording."""
 
-    frames: int = 200
-    hop_frames: int = 100
+    frames: Positive = 200
+    hop_frames: Positive = 100
 
 
 class AugmentSection(_Section):
@@ -40,18 +46,25 @@ class AugmentSection(_Section):
     Each recording is kept clean and in `copies` degraded forms, at every speed; a changed speed is a new speaker.
     """
 
-    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
-    copies: int = Field(2, ge=0)
-    clean_share: float = Field(0.3, ge=0, le=1)
+    speeds: Annotated[tuple[Annotated[float, Field(ge=0.5, le=2)], ...], Field(min_length=1)] = (0.9, 1.0, 1.1)
+    copies: Count = 2
+    clean_share: Share = 0.3
     noise: str | None = None
     snr_db: tuple[float, float] = (0.0, 20.0)
-    noise_share: float = Field(0.8, ge=0, le=1)
-    reverb_share: float = Field(0.5, ge=0, le=1)
-    gain_db: float = Field(6.0, ge=0)
-    time_masks: int = 1
-    time_width: int = 20
-    mel_masks: int = 1
-    mel_width: int = 8
+    noise_share: Share = 0.8
+    reverb_share: Share = 0.5
+    gain_db: NotNegative = 6.0
+    time_masks: Count = 1
+    time_width: Count = 20
+    mel_masks: Count = 1
+    mel_width: Count = 8
+
+    @field_validator("snr_db")
+    @classmethod
+    def _ordered(cls, snr_db: tuple[float, float]) -> tuple[float, float]:
+        if not snr_db[0] <= snr_db[1]:
+            raise ValueError("the lower end comes first")
+        return snr_db
 
 
 class LossSection(_Section):
@@ -60,42 +73,58 @@ class LossSection(_Section):
     A teacher is `reference` or a float net's folder; several are concatenated.
     """
 
-    aam_weight: float = Field(1.0, ge=0)
-    scale: float = 30.0
-    margin: float = 0.2
-    margin_epochs: int = 0
+    aam_weight: NotNegative = 1.0
+    scale: Annotated[float, Field(gt=0)] = 30.0
+    margin: NotNegative = 0.2
+    margin_epochs: Count = 0
     teachers: tuple[str, ...] = ()
-    teacher_weight: float = Field(0.0, ge=0)
+    teacher_weight: NotNegative = 0.0
     teacher_projection: bool = True
+
+    @model_validator(mode="after")
+    def _has_a_goal(self) -> Self:
+        if self.teachers and not self.teacher_weight:
+            raise ValueError("teachers are named, but teacher_weight is 0")
+        if not self.aam_weight and not self.teachers:
+            raise ValueError("nothing to learn: aam_weight is 0, and there are no teachers")
+        return self
 
 
 class OptimizerSection(_Section):
-    """AdamW with linear warm-up and a cosine to zero; the net that is kept is an exponential average of the steps."""
+    """AdamW with linear warm-up and a cosine to zero; the net that is kept is an exponential average of the steps.
 
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.0
-    batch_size: int = 64
-    epochs: int = 20
-    steps_per_epoch: int = 300
-    warmup_steps: int = 200
-    ema_decay: float = Field(0.998, ge=0, lt=1)
-    patience: int = 0
+    `patience`: epochs without a better dev EER after which training ends; 0: never. `threads`: of TensorFlow; 0: one
+    for every core.
+    """
+
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    weight_decay: NotNegative = 0.0
+    batch_size: Positive = 64
+    epochs: Positive = 20
+    steps_per_epoch: Positive = 300
+    warmup_steps: Count = 200
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    patience: Count = 0
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    threads: int = 1
+    threads: Count = 1
 
 
 class ValidationSection(_Section):
-    """Trial lists, below the corpus' folder, whose pooled EER picks the best epoch."""
+    """Trial lists, below the corpus' folder, whose mean EER picks the best epoch; without any the lowest loss does."""
 
     trials: tuple[str, ...] = ()
 
 
 class TrainConfig(_Section):
-    """One training run."""
+    """One training run.
 
-    name: str
-    seed: int = 1
-    corpus_weights: dict[str, float] = Field(default_factory=dict)
+    `corpus_weights`: share of each corpus in what is heard; without it, speakers are equal. `reference`: the reference
+    net's weights.npz, below the corpus' folder. `features`: fields of `FeatureConfig`.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Count = 1
+    corpus_weights: dict[str, NotNegative] = Field(default_factory=dict)
     reference: str | None = None
     net: NetSection = NetSection()
     features: dict[str, Any] = Field(default_factory=dict)
@@ -104,6 +133,27 @@ class TrainConfig(_Section):
     loss: LossSection = LossSection()
     optimizer: OptimizerSection = OptimizerSection()
     validation: ValidationSection = ValidationSection()
+
+    @property
+    def front_end(self) -> FeatureConfig:
+        """Return the front end that `features` describes."""
+        return FeatureConfig.from_dict(self.features)
+
+    @field_validator("features")
+    @classmethod
+    def _possible(cls, features: dict[str, Any]) -> dict[str, Any]:
+        try:
+            FeatureConfig.from_dict(features)
+        except EdgeSvError as error:
+            raise ValueError(error.details["got"] if isinstance(error, DataError) else error.message) from error
+        return features
+
+    @field_validator("corpus_weights")
+    @classmethod
+    def _some_weight(cls, weights: dict[str, float]) -> dict[str, float]:
+        if weights and not any(weights.values()):
+            raise ValueError("at least one corpus needs a weight above 0")
+        return weights
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -120,5 +170,10 @@ def read_config(path: Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        rows = {".".join(map(str, e["loc"])) or "file": f"{e['msg']} (got {e['input']!r})" for e in error.errors()}
+        rows = {".".join(map(str, e["loc"])) or "file": _problem(e["msg"], e["input"]) for e in error.errors()}
         raise UsageError(f"{path} is not a training configuration", details=rows) from error
+
+
+def _problem(message: str, value: object) -> str:
+    message = message.removeprefix("Value error, ")
+    return message if isinstance(value, dict) else f"{message} (got {value!r})"

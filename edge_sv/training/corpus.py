@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, UsageError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp3")
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One training recording: its file, who speaks, and the corpus it counts to."""
+    """One training recording: its file, who speaks (unique over corpora), and the corpus it counts to."""
 
     path: Path
     speaker: str
     corpus: str
+
+
+@dataclass(frozen=True)
+class NoiseFiles:
+    """Recordings of noise and of rooms' impulse responses, for degraded copies."""
+
+    noises: tuple[Path, ...] = ()
+    rooms: tuple[Path, ...] = ()
 
 
 def read_corpus(source: Path, *, split: str = "train") -> tuple[Utterance, ...]:
@@ -29,7 +38,7 @@ def read_corpus(source: Path, *, split: str = "train") -> tuple[Utterance, ...]:
         split: rows to take where the csv has a split column.
 
     Raises:
-        DataError: nothing there, columns missing, or fewer than two speakers.
+        DataError: nothing there, columns or files missing, or fewer than two speakers.
     """
     if source.is_dir() and (source / "index.csv").is_file():
         source = source / "index.csv"
@@ -48,20 +57,55 @@ def read_corpus(source: Path, *, split: str = "train") -> tuple[Utterance, ...]:
     return tuple(sorted(utterances, key=lambda u: str(u.path)))
 
 
+def read_noise(folder: Path) -> NoiseFiles:
+    """List the recordings below a folder: those whose names begin with `rir` are rooms' responses, the others noise.
+
+    Raises:
+        UsageError: there are none.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    if not files:
+        raise UsageError(f"no noise in {folder}", hint="[augment] noise names a folder of recordings below the data")
+    rooms = tuple(path for path in files if path.name.startswith("rir"))
+    return NoiseFiles(tuple(path for path in files if path not in rooms), rooms)
+
+
+def file_sizes(paths: Iterable[Path]) -> list[tuple[str, int]]:
+    """Return every file's path and its bytes, by which caches tell whether they still hold.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    try:
+        return [(str(path), path.stat().st_size) for path in paths]
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
+
+
 def _read_csv(path: Path, split: str) -> list[Utterance]:
+    utterances = []
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             reader = csv.DictReader(stream)
             missing = {"path", "speaker"} - set(reader.fieldnames or ())
             if missing:
                 raise DataError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-            return [
-                Utterance(path.parent / row["path"], row["speaker"], row.get("corpus") or path.parent.name)
-                for row in reader
-                if row.get("split", split) == split
-            ]
+            for row in reader:
+                if not row["path"] or not row["speaker"]:
+                    raise DataError(f"{path}, line {reader.line_num}: a path or a speaker is missing")
+                if row.get("split", split) == split:
+                    corpus = row.get("corpus") or path.parent.name
+                    utterances.append(Utterance(path.parent / row["path"], row["speaker"], corpus))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+    absent = [u.path for u in utterances if not u.path.is_file()]
+    if absent:
+        raise DataError(
+            f"{len(absent)} of the {len(utterances)} recordings that {path} lists are not there",
+            details={"first": str(absent[0])},
+            hint="its paths start from the folder it is in",
+        )
+    return utterances
 
 
 def _read_folders(root: Path) -> list[Utterance]:

@@ -1,13 +1,48 @@
-"""First weights from another net: equal layers are copied, narrower ResNet blocks and a strided stem are fitted to it."""
+"""First values of a net and its training heads: random, or another net's.
+
+Layers of equal shape are copied; narrower ResNet blocks and a strided stem are fitted to the other net's.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import tf_keras
 
-from edge_sv.compress.prune import fit_stem, narrow_block
+from edge_sv.compress.prune import can_fit_stem, can_narrow, fit_stem, narrow_block
 from edge_sv.errors import UsageError
 from edge_sv.features import Float32
+from edge_sv.segments import normalize_length
+from edge_sv.training.batches import BatchMaker
+from edge_sv.training.trainer import Trainer
+
+BATCH = 64
+START_BATCHES = 8
+STEM_OUTPUT = "stage1_pool"
+"""What a strided stem replaces: the other net's layers up to this one."""
+BEFORE_TRAINING = 1 << 30
+"""Number of the first batch that is looked at before the first step."""
+
+
+def start_from(origin: tf_keras.Model, trainer: Trainer, maker: BatchMaker) -> None:
+    """Give the net an origin's weights, class vectors their crops' mean embeddings, and the projection its best fit.
+
+    Raises:
+        UsageError: a layer of the net has no counterpart that fits.
+    """
+    first = [maker.make(BEFORE_TRAINING + i, BATCH, masks=False) for i in range(START_BATCHES)]
+    crops = np.concatenate([batch.crops for batch in first])
+    inherit(trainer.model, origin, crops)
+    center_embedding(trainer.model, crops)
+    trainer.start_averages()
+    embeddings, labels, targets = _embed_classes(trainer.model, maker)
+    trainer.fit_projection(embeddings, targets)
+    classes = trainer.classes.numpy()
+    for label in np.unique(labels):
+        classes[label] = normalize_length(embeddings[labels == label]).mean(axis=0)
+    trainer.classes.assign(classes)
 
 
 def inherit(target: tf_keras.Model, source: tf_keras.Model, features: Float32) -> dict[str, str]:
@@ -24,6 +59,11 @@ def inherit(target: tf_keras.Model, source: tf_keras.Model, features: Float32) -
     Raises:
         UsageError: a layer has no counterpart that fits.
     """
+    if source.input_shape != target.input_shape:
+        raise UsageError(
+            "cannot start from this net: it has another input",
+            details={"got": f"{source.input_shape[1:3]} frames and mels, wanted {target.input_shape[1:3]}"},
+        )
     names = {layer.name for layer in source.layers}
     filled: dict[str, str] = {}
     for layer in target.layers:
@@ -31,23 +71,31 @@ def inherit(target: tf_keras.Model, source: tf_keras.Model, features: Float32) -
             continue
         if layer.name not in names:
             raise UsageError(f"cannot start from this net: it has no layer '{layer.name}'")
-        weights = source.get_layer(layer.name).get_weights()
         block, _, part = layer.name.rpartition("_")
-        if [w.shape for w in weights] == [tuple(w.shape) for w in layer.weights]:
-            layer.set_weights(weights)
+        if _is_alike(layer, source.get_layer(layer.name)):
+            layer.set_weights(source.get_layer(layer.name).get_weights())
             filled[layer.name] = "copied"
-        elif layer.name == "stem_conv":
-            fit_stem(source, target, "stage1_pool", features)
+        elif layer.name == "stem_conv" and can_fit_stem(source, target, STEM_OUTPUT):
+            fit_stem(source, target, STEM_OUTPUT, features)
             filled[layer.name] = "fitted"
-        elif part == "conv1":
+        elif part == "conv1" and can_narrow(source, target, block):
             narrow_block(source, target, block, features)
             filled |= {f"{block}_conv1": "narrowed", f"{block}_conv2": "narrowed"}
         elif layer.name not in filled:
             raise UsageError(
                 f"cannot start from this net: layer '{layer.name}' has another shape",
-                details={"got": f"{weights[0].shape}, wanted {tuple(layer.weights[0].shape)}"},
+                details={"got": _shapes(source.get_layer(layer.name)), "wanted": _shapes(layer)},
             )
     return filled
+
+
+def _is_alike(layer: tf_keras.layers.Layer, other: tf_keras.layers.Layer) -> bool:
+    strides = [getattr(one, "strides", None) for one in (layer, other)]
+    return _shapes(layer) == _shapes(other) and strides[0] == strides[1]
+
+
+def _shapes(layer: tf_keras.layers.Layer) -> str:
+    return ", ".join(str(tuple(weight.shape)) for weight in layer.weights)
 
 
 def center_embedding(model: tf_keras.Model, features: Float32) -> None:
@@ -56,3 +104,15 @@ def center_embedding(model: tf_keras.Model, features: Float32) -> None:
     kernel, bias = layer.get_weights()
     mean = np.asarray(model.predict(features, verbose=0), np.float32).mean(axis=0)
     layer.set_weights([kernel, bias - mean])
+
+
+def _embed_classes(model: tf_keras.Model, maker: BatchMaker) -> tuple[Float32, npt.NDArray[Any], Float32]:
+    """Embed enough unmasked crops to see nearly every class: embeddings, labels, targets."""
+    rounds = max(1, 4 * maker.num_classes // BATCH)
+    batches = [maker.make(BEFORE_TRAINING + i, BATCH, masks=False) for i in range(rounds)]
+    embeddings = [np.asarray(model.predict(b.crops, verbose=0), np.float32) for b in batches]
+    return (
+        np.concatenate(embeddings),
+        np.concatenate([b.labels for b in batches]),
+        np.concatenate([b.targets for b in batches]),
+    )

@@ -10,15 +10,17 @@ from typing import Protocol
 import numpy as np
 
 from edge_sv.audio import read_recording
-from edge_sv.features import Float32, Int16
+from edge_sv.errors import DataError
+from edge_sv.features import FeatureConfig, Float32, Int16
 from edge_sv.files import atomic_folder, sha256_bytes
 from edge_sv.training.bank import Progress, change_speed
-from edge_sv.training.corpus import Utterance
+from edge_sv.training.corpus import Utterance, file_sizes
 
 
 class Teacher(Protocol):
     """The part of an `Embedder` that distillation needs."""
 
+    features: FeatureConfig
     model_sha256: str
 
     def embed(self, pcm: Int16) -> Float32:
@@ -39,6 +41,9 @@ def teacher_targets(
     Returns:
         (utterances, speeds, sum of embedding_dims), the teachers' length-normalized embeddings side by side, so that a
         cosine of two targets is the mean of the teachers' cosines. Source: arXiv 2303.01125 (concatenated teachers).
+
+    Raises:
+        DataError: a recording cannot be used, or the cache cannot be written.
     """
     if not teachers:
         return np.zeros((len(utterances), len(speeds), 0), np.float32)
@@ -48,15 +53,26 @@ def teacher_targets(
 def _targets(
     teacher: Teacher, utterances: tuple[Utterance, ...], speeds: tuple[float, ...], *, cache: Path, progress: Progress
 ) -> Float32:
-    files = [(str(u.path), u.path.stat().st_size) for u in utterances]
+    files = file_sizes(u.path for u in utterances)
     key = sha256_bytes(json.dumps([teacher.model_sha256, files, speeds]).encode())
     folder = cache / f"teacher-{key[:16]}"
     if not (folder / "targets.npy").is_file():
         rows = []
         for index, utterance in enumerate(utterances):
-            pcm = read_recording(utterance.path)
-            rows.append(np.stack([teacher.embed(change_speed(pcm, speed)) for speed in speeds]))
+            rows.append(_embed(teacher, utterance, speeds))
             progress(index + 1, len(utterances), "teacher embeddings")
         with atomic_folder(folder) as temporary:
             np.save(temporary / "targets.npy", np.stack(rows))
-    return np.asarray(np.load(folder / "targets.npy"), np.float32)
+    try:
+        return np.asarray(np.load(folder / "targets.npy"), np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{folder} is damaged", details={"got": str(error)}, hint="remove it") from error
+
+
+def _embed(teacher: Teacher, utterance: Utterance, speeds: tuple[float, ...]) -> Float32:
+    """Embed one recording at every speed, (speeds, embedding_dim)."""
+    pcm = read_recording(utterance.path, sample_rate=teacher.features.sample_rate)
+    try:
+        return np.stack([teacher.embed(change_speed(pcm, speed)) for speed in speeds])
+    except DataError as error:
+        raise DataError(f"{utterance.path}: {error.message}", details=error.details, hint=error.hint) from error

@@ -13,9 +13,13 @@ import tf_keras
 from edge_sv.errors import DataError
 from edge_sv.features import Float32
 from edge_sv.files import write_atomic
+from edge_sv.models.checkpoint import read_arrays
 from edge_sv.training.batches import Batch
 from edge_sv.training.config import LossSection, OptimizerSection
 from edge_sv.training.losses import aam_softmax, cosine_distance
+
+MAX_GRADIENT_NORM = 5.0
+"""A longer gradient, over all weights, is shortened to this."""
 
 
 class Trainer:
@@ -30,7 +34,13 @@ class Trainer:
     """
 
     def __init__(
-        self, model: tf_keras.Model, *, num_classes: int, target_dim: int, loss: LossSection, optimizer: OptimizerSection
+        self,
+        model: tf_keras.Model,
+        *,
+        num_classes: int,
+        target_dim: int,
+        loss: LossSection,
+        optimizer: OptimizerSection,
     ) -> None:
         self.model, self._loss, self._config = model, loss, optimizer
         dim = int(model.output_shape[-1])
@@ -53,7 +63,7 @@ class Trainer:
             average.assign(weight)
 
     def fit_projection(self, embeddings: Float32, targets: Float32) -> None:
-        """Start the map from (n, dim) embeddings to (n, target_dim) teacher embeddings at its least-squares solution."""
+        """Start the map from embeddings (n, dim) to the teachers' (n, target_dim) at its least-squares solution."""
         if self._projection is not None:
             self._projection.assign(np.linalg.lstsq(embeddings, targets, rcond=None)[0])
 
@@ -69,7 +79,7 @@ class Trainer:
         return self._loss.margin * (min(1.0, step / grow) if grow else 1.0)
 
     def train(self, batch: Batch) -> dict[str, float]:
-        """Do one step; returns the losses."""
+        """Do one step; returns `aam` and `teacher` (as far as they count), `loss` and `gradient_norm`."""
         self._optimizer.learning_rate.assign(self.learning_rate(self.step))
         decay = min(self._config.ema_decay, (1 + self.step) / (10 + self.step))
         values = self._compiled(
@@ -91,9 +101,10 @@ class Trainer:
             if self._loss.teacher_weight and targets.shape[-1]:
                 mapped = embeddings if self._projection is None else tf.matmul(embeddings, self._projection)
                 losses["teacher"] = cosine_distance(mapped, targets)
-            total = self._loss.aam_weight * losses.get("aam", 0.0) + self._loss.teacher_weight * losses.get("teacher", 0.0)
+            weights = {"aam": self._loss.aam_weight, "teacher": self._loss.teacher_weight}
+            total = weights["aam"] * losses.get("aam", 0.0) + weights["teacher"] * losses.get("teacher", 0.0)
         gradients = tape.gradient(total, self._trained, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        gradients, norm = tf.clip_by_global_norm(gradients, 5.0)
+        gradients, norm = tf.clip_by_global_norm(gradients, MAX_GRADIENT_NORM)
         self._optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
         for average, weight in zip(self._averages, self.model.weights, strict=True):
             average.assign(decay * average + (1 - decay) * weight)
@@ -107,7 +118,11 @@ class Trainer:
         return [*self.model.weights, *self._trained, *self._averages, *self._optimizer.variables]
 
     def save(self, path: Path, *, notes: bytes) -> None:
-        """Write the whole state, and notes of the caller's, into one file, whole or not at all."""
+        """Write the whole state, and notes of the caller's, into one file, whole or not at all.
+
+        Raises:
+            DataError: the folder is not writable or the disk is full; the old state is untouched.
+        """
         buffer = io.BytesIO()
         arrays = {f"v{i}": v.numpy() for i, v in enumerate(self._state())}
         np.savez(buffer, step=np.int64(self.step), notes=np.frombuffer(notes, np.uint8), **arrays)
@@ -117,18 +132,18 @@ class Trainer:
         """Read what `save` wrote; returns the notes.
 
         Raises:
-            DataError: the state is of another run.
+            DataError: the state is damaged, or of another run.
         """
-        with np.load(path, allow_pickle=False) as archive:
-            variables = self._state()
-            names = [f"v{i}" for i in range(len(variables))]
-            if set(archive.files) != {"step", "notes", *names} or any(
-                archive[n].shape != tuple(v.shape) for n, v in zip(names, variables, strict=True)
-            ):
-                raise DataError(
-                    f"{path} is the state of another configuration", hint="choose another --out, or remove that folder"
-                )
-            for name, variable in zip(names, variables, strict=True):
-                variable.assign(archive[name])
-            self.step = int(archive["step"])
-            return archive["notes"].tobytes()
+        arrays = read_arrays(path)
+        variables = self._state()
+        names = [f"v{i}" for i in range(len(variables))]
+        if set(arrays) != {"step", "notes", *names} or any(
+            arrays[n].shape != tuple(v.shape) for n, v in zip(names, variables, strict=True)
+        ):
+            raise DataError(
+                f"{path} is the state of another configuration", hint="choose another --out, or remove that folder"
+            )
+        for name, variable in zip(names, variables, strict=True):
+            variable.assign(arrays[name])
+        self.step = int(arrays["step"])
+        return bytes(arrays["notes"].tobytes())

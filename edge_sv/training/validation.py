@@ -3,52 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tf_keras
 
 from edge_sv.audio import join, read_recording
+from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, compute_features
 from edge_sv.metrics import eer
 from edge_sv.segments import SegmentRule, normalize_length
-from edge_sv.trials import TrialList, find_recordings, read_trials
+from edge_sv.trials import Recordings, TrialList, find_recordings, read_trials
+
+
+@dataclass(frozen=True)
+class DevList:
+    """A trial list, where its recordings are, and what it is called in the history."""
+
+    name: str
+    trials: TrialList
+    recordings: Recordings
+
+
+def read_dev_lists(paths: Sequence[Path]) -> list[DevList]:
+    """Read trial lists and find their recordings.
+
+    Args:
+        paths: lists whose ids are paths below the list's folder or ids of an utterances.csv there.
+
+    Raises:
+        DataError: a list cannot be read, or recordings are missing.
+    """
+    folders = [path.parent for path in paths]
+    lists = []
+    for path in paths:
+        trials = read_trials(path)
+        utterances = path.parent / "utterances.csv"
+        found = find_recordings(trials, path.parent, utterances=utterances if utterances.is_file() else None)
+        corpus, alone = path.parent.resolve().name, folders.count(path.parent) == 1
+        lists.append(DevList(corpus if alone else f"{corpus}_{path.stem}", trials, found))
+    return lists
 
 
 class Validation:
     """Segments of all dev recordings, computed once.
 
     Args:
-        lists: trial lists; ids are paths below the list's folder or ids of an utterances.csv there.
+        lists: the dev lists.
         features: the front end.
         rule: how recordings are cut.
+
+    Raises:
+        DataError: a recording cannot be used.
     """
 
-    def __init__(self, lists: Sequence[Path], features: FeatureConfig, rule: SegmentRule) -> None:
-        self._lists: list[tuple[str, TrialList, dict[str, slice]]] = []
+    def __init__(self, lists: Sequence[DevList], features: FeatureConfig, rule: SegmentRule) -> None:
+        self._lists: list[tuple[DevList, dict[str, slice]]] = []
         cuts: list[Float32] = []
         position = 0
-        for path in lists:
-            trials = read_trials(path)
-            utterances = path.parent / "utterances.csv"
-            found = find_recordings(trials, path.parent, utterances=utterances if utterances.is_file() else None)
+        for dev in lists:
             places = {}
-            for name, files in found.files.items():
-                pcm = join([read_recording(file, sample_rate=features.sample_rate) for file in files])
-                cuts.append(rule.cut(compute_features(pcm, features)))
+            for name, files in dev.recordings.files.items():
+                cuts.append(_cut(files, features, rule))
                 places[name] = slice(position, position + len(cuts[-1]))
                 position += len(cuts[-1])
-            self._lists.append((path.parent.name, trials, places))
+            self._lists.append((dev, places))
         self._segments = np.concatenate(cuts)[..., None] if cuts else np.zeros((0, rule.frames, features.num_mels, 1))
 
     def eers(self, model: tf_keras.Model) -> dict[str, float]:
-        """Return the EER of each list, a fraction."""
+        """Return the EER of each list by its name, a fraction; nothing without lists."""
         if not self._lists:
             return {}
         outputs = normalize_length(np.asarray(model.predict(self._segments, batch_size=64, verbose=0), np.float32))
         result = {}
-        for name, trials, places in self._lists:
+        for dev, places in self._lists:
             vectors = {key: normalize_length(outputs[place].mean(axis=0)) for key, place in places.items()}
-            scores = np.array([vectors[t.enroll] @ vectors[t.test] for t in trials])
-            result[name] = eer(scores, trials.labels)
+            scores = np.array([vectors[t.enroll] @ vectors[t.test] for t in dev.trials])
+            result[dev.name] = eer(scores, dev.trials.labels)
         return result
+
+
+def _cut(files: Sequence[Path], features: FeatureConfig, rule: SegmentRule) -> Float32:
+    """Cut the recording that these files make into (num_segments, frames, num_mels)."""
+    pcm = join([read_recording(file, sample_rate=features.sample_rate) for file in files])
+    try:
+        return rule.cut(compute_features(pcm, features))
+    except DataError as error:
+        raise DataError(f"{files[0]}: {error.message}", hint="take it off the trial list") from error
