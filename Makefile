@@ -8,6 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.lock
+BENCHMARKS := import_time front_end throughput build_stages
 ARGS :=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -55,7 +56,7 @@ docker-test: ## Build the container image and test every conversion in it, witho
 
 .PHONY: benchmarks
 benchmarks: setup ## Measure import time, embedding throughput and the stages of a build.
-	for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
+	for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
 
 .PHONY: lock
 lock: ## Resolve the requirements again and rewrite requirements/*.lock.

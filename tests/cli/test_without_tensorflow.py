@@ -54,7 +54,7 @@ def test_enrolls_and_verifies(base: Environment, tmp_path: Path) -> None:
 
 def test_training_says_what_is_missing(base: Environment, tmp_path: Path) -> None:
     (tmp_path / "net.toml").write_text("")
-    result = base.run("edge-sv", "train", "net.toml", cwd=tmp_path)
+    result = base.run("edge-sv", "train", "net.toml", "--data", ".", cwd=tmp_path)
     assert result.returncode == 6, result.stderr
     assert "edge_sv[train]" in result.stderr
     assert "Traceback" not in result.stderr
