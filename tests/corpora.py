@@ -26,6 +26,7 @@ embedding_dim = 8
 
 [features]
 num_mels = 16
+normalization = "none"
 
 [segments]
 frames = 40

@@ -61,7 +61,7 @@ def can_narrow(source: tf_keras.Model, target: tf_keras.Model, block: str) -> bo
         return False
     wide, narrow = ([model.get_layer(name) for name in names] for model in (source, target))
     same = all(
-        (a.kernel_size, a.strides, a.use_bias) == (b.kernel_size, b.strides, True)
+        (a.kernel_size, a.strides, a.use_bias, b.use_bias) == (b.kernel_size, b.strides, True, True)
         for a, b in zip(wide, narrow, strict=True)
     )
     return bool(
