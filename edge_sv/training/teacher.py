@@ -13,6 +13,7 @@ from edge_sv.audio import read_recording
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, Int16
 from edge_sv.files import atomic_folder, sha256_bytes
+from edge_sv.segments import normalize_length
 from edge_sv.training.bank import Progress, change_speed
 from edge_sv.training.corpus import Utterance, file_sizes
 
@@ -39,15 +40,17 @@ def teacher_targets(
     """Embed every clean recording at every speed by every teacher.
 
     Returns:
-        (utterances, speeds, sum of embedding_dims), the teachers' length-normalized embeddings side by side, so that a
-        cosine of two targets is the mean of the teachers' cosines. Source: arXiv 2303.01125 (concatenated teachers).
+        (utterances, speeds, sum of embedding_dims), the teachers' centred, length-normalized embeddings side by side, so
+        that a cosine of two targets is the mean of the teachers' cosines. Source: arXiv 2303.01125 (concatenated
+        teachers); the centring is ours: what all speakers share would fill most of the cosine and teach nothing.
 
     Raises:
         DataError: a recording cannot be used, or the cache cannot be written.
     """
     if not teachers:
         return np.zeros((len(utterances), len(speeds), 0), np.float32)
-    return np.concatenate([_targets(t, utterances, speeds, cache=cache, progress=progress) for t in teachers], axis=2)
+    views = [_targets(t, utterances, speeds, cache=cache, progress=progress) for t in teachers]
+    return np.concatenate([normalize_length(view - view.mean(axis=(0, 1))) for view in views], axis=2)
 
 
 def _targets(
