@@ -40,8 +40,8 @@ def teacher_targets(
     """Embed every clean recording at every speed by every teacher.
 
     Returns:
-        (utterances, speeds, sum of embedding_dims), the teachers' centred, length-normalized embeddings side by side, so
-        that a cosine of two targets is the mean of the teachers' cosines. Source: arXiv 2303.01125 (concatenated
+        (utterances, speeds, sum of embedding_dims), the teachers' centred, length-normalized embeddings side by side,
+        so that a cosine of two targets is the mean of the teachers' cosines. Source: arXiv 2303.01125 (concatenated
         teachers); the centring is ours: what all speakers share would fill most of the cosine and teach nothing.
 
     Raises:
