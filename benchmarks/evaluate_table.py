@@ -1,10 +1,12 @@
 """Evaluate nets on every test list, clean and in noise, and write the table of the README.
 
+Clean lists run in TensorFlow Lite Micro's interpreter, noisy ones in LiteRT, which is some ten times faster.
 Embeddings are kept as they come: stop it when you like, the next run goes on. Results go to
 benchmarks/results/evaluation.json and between the marks `<!-- table:begin -->` and `<!-- table:end -->` of README.md.
 
-Run: python benchmarks/evaluate_table.py                    every converted net of assets/, in LiteRT
-     python benchmarks/evaluate_table.py out/package --runtime tflm --readme ""
+Run: python benchmarks/evaluate_table.py                    every converted net of assets/
+     python benchmarks/evaluate_table.py --reference weights.npz      and the pretrained reference net, in float
+     python benchmarks/evaluate_table.py out/package --readme ""
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,32 +24,48 @@ import typer
 
 from edge_sv.artifact import ARTIFACT_FILE
 from edge_sv.cli.output import err_console, progress_bar
-from edge_sv.embedders import open_artifact, open_embedder
+from edge_sv.embedders import Embedder, open_artifact, open_embedder
 from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
 from edge_sv.errors import DataError
 from edge_sv.evaluate import embed_recordings, judge, score_list
 from edge_sv.files import write_atomic
+from edge_sv.models.reference import ReferenceEmbedder, load_reference_weights
 from edge_sv.noisy import read_noisy_copy
 from edge_sv.resources import assets_dir
-from edge_sv.scoring import ScoringKind
+from edge_sv.scoring import Cohort, Scoring, ScoringKind
 from edge_sv.trials import Recordings, TrialList, find_recordings, read_trials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LISTS = ("so762", "sc12", "dsp20", "libri", "fsdd")
 MARKS = ("<!-- table:begin -->", "<!-- table:end -->")
 TITLES = {
-    "clean": "EER in %, with 95 % intervals over speakers",
-    "noisy": "The same lists in noise: every recording with a test noise at 5 to 15 dB, half of them in a room",
+    "clean": "EER in %, with 95 % intervals over speakers, in TensorFlow Lite Micro's interpreter",
+    "noisy": "The same lists in noise: every recording with a test noise at 5 to 15 dB, half in a room (LiteRT)",
 }
+RUNTIMES = {"clean": "tflm", "noisy": "tflite"}
 SCORINGS: tuple[ScoringKind, ...] = ("cosine", "as_norm")
 
 Result = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A row of the table: what it is, and how to open it for a condition."""
+
+    name: str
+    recipe: str
+    model_bytes: int
+    open: dict[str, Callable[[], Embedder]]
+    scoring: Scoring | None
+    cohort: Cohort | None
+
+
 def main(
     models: Annotated[list[str] | None, typer.Argument(help="Default: every converted net of assets/.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the corpora; default: EDGE_SV_DATA.")] = None,
-    runtime: Annotated[str, typer.Option(help="tflite or tflm.")] = "tflite",
+    reference: Annotated[
+        Path | None, typer.Option(help="weights.npz of the reference net, for a row of its own.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Results as JSON.")] = REPOSITORY / "benchmarks/results/evaluation.json",
     readme: Annotated[str, typer.Option(help="File that holds the marks; empty: print the table.")] = str(
         REPOSITORY / "README.md"
@@ -61,12 +80,14 @@ def main(
     results: list[Result] = []
     with closing(EmbeddingCache(default_cache_folder())) as cache, progress_bar() as bar:
         task = bar.add_task("")
-        for model in models or bundled_models():
 
-            def show(text: str, done: int, total: int) -> None:
-                bar.update(task, description=text, completed=done, total=total)
+        def show(text: str, done: int, total: int) -> None:
+            bar.update(task, description=text, completed=done, total=total)
 
-            results += evaluate_model(model, folder, runtime=runtime, cache=cache, jobs=jobs, show=show)
+        candidates = [converted_net(model) for model in models or bundled_models()]
+        candidates += [reference_net(reference)] if reference else []
+        for candidate in candidates:
+            results += evaluate_candidate(candidate, folder, cache=cache, jobs=jobs, show=show)
     write_atomic(out, (json.dumps({"schema_version": 1, "results": results}, indent=1) + "\n").encode())
     if readme:
         write_atomic(Path(readme), splice(Path(readme).read_text(), markdown(results)).encode())
@@ -79,43 +100,61 @@ def bundled_models() -> list[str]:
     return [str(path.parent) for path in sorted(assets_dir().glob(f"*/*/{ARTIFACT_FILE}"))]
 
 
-def evaluate_model(
-    model: str,
+def converted_net(model: str) -> Candidate:
+    """Make the row of a converted net."""
+    artifact = open_artifact(model)
+    return Candidate(
+        artifact.name,
+        artifact.recipe,
+        len(artifact.model),
+        {
+            condition: functools.partial(open_embedder, model, runtime=runtime)
+            for condition, runtime in RUNTIMES.items()
+        },
+        artifact.scoring,
+        artifact.cohort,
+    )
+
+
+def reference_net(weights: Path) -> Candidate:
+    """Make the row of the pretrained reference net, in float with its author's front end."""
+    size = sum(array.nbytes for array in load_reference_weights(weights).values())
+    factory = functools.partial(ReferenceEmbedder, weights)
+    return Candidate("reference net", "float of its int8", size, dict.fromkeys(RUNTIMES, factory), None, None)
+
+
+def evaluate_candidate(
+    candidate: Candidate,
     data: Path,
     *,
-    runtime: str,
     cache: EmbeddingCache,
     jobs: int | None,
     show: Callable[[str, int, int], None],
 ) -> Iterator[Result]:
-    """Yield one result for every list, condition and scoring of a model."""
-    artifact = open_artifact(model)
-    kinds = SCORINGS if artifact.cohort is not None else SCORINGS[:1]
-    default = artifact.scoring
+    """Yield one result for every list, condition and scoring of a net."""
+    default, cohort = candidate.scoring, candidate.cohort
     noise = read_noisy_copy(data / "noise", split="test", snr_db=(5.0, 15.0), reverb_share=0.5, seed=0)
     for name in LISTS:
         trials, recordings = read_corpus(data / name)
         for condition, degradation in (("clean", None), ("noisy", noise)):
             embeddings = embed_recordings(
-                functools.partial(open_embedder, model, runtime=runtime),
+                candidate.open[condition],
                 recordings.files,
                 noise=degradation,
                 cache=cache,
                 jobs=jobs,
-                progress=functools.partial(show, f"{artifact.name} {artifact.recipe} {name} {condition}"),
+                progress=functools.partial(show, f"{candidate.name} {candidate.recipe} {name} {condition}"),
             )
-            for kind in kinds:
+            for kind in SCORINGS if cohort is not None else SCORINGS[:1]:
                 scores = score_list(
-                    trials, embeddings, kind=kind, cohort=artifact.cohort, top_n=default.top_n if default else 100
+                    trials, embeddings, kind=kind, cohort=cohort, top_n=default.top_n if default else 100
                 )
                 threshold = default.threshold if default and default.kind == kind else None
                 yield {
-                    "model": artifact.name,
-                    "recipe": artifact.recipe,
-                    "model_sha256": artifact.sha256,
-                    "model_bytes": len(artifact.model),
+                    "model": candidate.name,
+                    "recipe": candidate.recipe,
+                    "model_bytes": candidate.model_bytes,
                     "default_scoring": default.kind if default else None,
-                    "runtime": runtime,
                     "list": name,
                     "condition": condition,
                     **judge(scores, trials, recordings.speakers, kind=kind, threshold=threshold).to_dict(),
