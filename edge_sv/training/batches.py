@@ -99,24 +99,24 @@ class BatchMaker:
         """Length of the teachers' embeddings, side by side; 0 without teachers."""
         return int(self._targets.shape[2])
 
-    def make(self, step: int, batch_size: int, *, masks: bool = True) -> Batch:
-        """Make batch number `step`."""
+    def make(self, step: int, batch_size: int, *, augmented: bool = True) -> Batch:
+        """Make batch number `step`; not augmented: clean recordings without masks."""
         rng = np.random.default_rng([self._seed, step])
-        rows = [self._crop(rng, masks=masks) for _ in range(batch_size)]
+        rows = [self._crop(rng, augmented=augmented) for _ in range(batch_size)]
         crops, labels, targets = zip(*rows, strict=True)
         return Batch(np.stack(crops)[..., None], np.array(labels), np.stack(targets))
 
-    def _crop(self, rng: np.random.Generator, *, masks: bool) -> tuple[Float32, int, Float32]:
+    def _crop(self, rng: np.random.Generator, *, augmented: bool) -> tuple[Float32, int, Float32]:
         corpus = self._corpora[rng.choice(len(self._corpora), p=self._shares)]
         speaker, recordings = corpus[rng.integers(len(corpus))]
         speed = int(rng.integers(len(self._bank.speeds)))
-        clean = self._augment.copies == 0 or rng.random() < self._augment.clean_share
+        clean = not augmented or self._augment.copies == 0 or rng.random() < self._augment.clean_share
         copy = 0 if clean else int(rng.integers(1, 1 + self._augment.copies))
         chosen, stream = self._stream(rng.permutation(recordings), speed, copy)
         start = int(rng.integers(len(stream) - self._frames + 1))
         lead = min(start, int(rng.integers(LEAD_FRAMES + 1)))
         crop = normalize(stream[start - lead : start + self._frames], self._features)[lead:]
-        if masks:
+        if augmented:
             self._mask(crop, rng)
         return crop, self._class[speaker] + speed, self._targets[chosen, speed].mean(axis=0)
 

@@ -32,7 +32,7 @@ def start_from(origin: tf_keras.Model, trainer: Trainer, maker: BatchMaker) -> N
     Raises:
         UsageError: a layer of the net has no counterpart that fits.
     """
-    first = [maker.make(BEFORE_TRAINING + i, BATCH, masks=False) for i in range(START_BATCHES)]
+    first = [maker.make(BEFORE_TRAINING + i, BATCH, augmented=False) for i in range(START_BATCHES)]
     crops = np.concatenate([batch.crops for batch in first])
     inherit(trainer.model, origin, crops)
     center_embedding(trainer.model, crops)
@@ -107,9 +107,9 @@ def center_embedding(model: tf_keras.Model, features: Float32) -> None:
 
 
 def _embed_classes(model: tf_keras.Model, maker: BatchMaker) -> tuple[Float32, npt.NDArray[Any], Float32]:
-    """Embed enough unmasked crops to see nearly every class: embeddings, labels, targets."""
+    """Embed enough clean crops to see nearly every class: embeddings, labels, targets."""
     rounds = max(1, 4 * maker.num_classes // BATCH)
-    batches = [maker.make(BEFORE_TRAINING + i, BATCH, masks=False) for i in range(rounds)]
+    batches = [maker.make(BEFORE_TRAINING + i, BATCH, augmented=False) for i in range(rounds)]
     embeddings = [np.asarray(model.predict(b.crops, verbose=0), np.float32) for b in batches]
     return (
         np.concatenate(embeddings),

@@ -160,7 +160,7 @@ def test_masks_blank_bands_and_spans(bank: FeatureBank, targets: np.ndarray) -> 
     augment = PLAIN.model_copy(update={"time_masks": 1, "time_width": 6, "mel_masks": 1, "mel_width": 2})
     shifted = replace(FEATURES, mean_start=(-1.0, -1.0, -1.0, -1.0))  # so that 0 comes from masks alone
     batches = maker(bank, targets, augment=augment, features=shifted)
-    plain, masked = batches.make(4, 100, masks=False).crops[..., 0], batches.make(4, 100).crops[..., 0]
+    plain, masked = batches.make(4, 100, augmented=False).crops[..., 0], batches.make(4, 100).crops[..., 0]
     assert (plain[0] != 0).all()
     np.testing.assert_array_equal(plain[0][masked[0] != 0], masked[0][masked[0] != 0])
     rows, columns = (masked == 0).all(axis=2).sum(axis=1), (masked == 0).all(axis=1).sum(axis=1)
@@ -194,7 +194,7 @@ class Stops(BatchMaker):
     def __init__(self) -> None:
         self.made: list[int] = []
 
-    def make(self, step: int, batch_size: int, *, masks: bool = True) -> Batch:
+    def make(self, step: int, batch_size: int, *, augmented: bool = True) -> Batch:
         if step == 3:
             raise OSError("the disk is gone")
         self.made.append(step)

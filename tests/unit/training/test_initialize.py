@@ -115,13 +115,13 @@ def test_class_vectors_and_projection_start_where_crops_are(corpus: Path, config
     trainer = Trainer(build(9), num_classes=4, target_dim=3, loss=loss, optimizer=OptimizerSection())
     start_from(build(1), trainer, maker)
     centred = build(1)
-    crops = np.concatenate([maker.make((1 << 30) + i, 64, masks=False).crops for i in range(8)])
+    crops = np.concatenate([maker.make((1 << 30) + i, 64, augmented=False).crops for i in range(8)])
     center_embedding(centred, crops)
     for ours, theirs in zip(trainer.model.get_weights(), centred.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     for average, weight in zip(trainer.averaged_weights(), trainer.model.get_weights(), strict=True):
         np.testing.assert_array_equal(average, weight)
-    batch = maker.make(1 << 30, 64, masks=False)
+    batch = maker.make(1 << 30, 64, augmented=False)
     embeddings = centred(batch.crops).numpy()
     for label in range(4):
         mean = normalize_length(embeddings[batch.labels == label]).mean(axis=0)
