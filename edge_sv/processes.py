@@ -38,7 +38,7 @@ def map_in_processes(
     """
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (start,))
     try:
-        with _born_deaf_to_interrupts():
+        with _born_deaf_to_interrupts(), _one_thread_each():
             pending = deque(pool.submit(function, task) for task in tasks)
         while pending:
             yield pending.popleft().result()
@@ -58,6 +58,27 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start in the block compute matrix products on one thread.
+
+    BLAS starts as many threads as there are cores, in every process; they wait for each other by spinning, which made
+    the front end some seventy times slower. The libraries read these variables when they are loaded, so a child could
+    not set them for itself.
+    """
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
