@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Measure the development EERs of trained nets under other front-end choices."""
     from edge_sv.models.checkpoint import load_net
-    from edge_sv.training.validation import Validation
+    from edge_sv.training.validation import Validation, read_dev_lists
 
     folder = data or Path(os.environ.get("EDGE_SV_DATA", REPOSITORY.parent / "shared" / "data"))
     if not (folder / "index.csv").is_file():
@@ -57,7 +57,7 @@ def main(
     for net in nets or [assets_dir() / name for name in asset_names()]:
         model, description = load_net(net)
         for name, (features, rule) in variants(description.features, description.segments).items():
-            eers = Validation([folder / path for path in LISTS], features, rule).eers(model)
+            eers = Validation(read_dev_lists([folder / path for path in LISTS]), features, rule).eers(model)
             results.append({"net": description.name, "choice": name, **eers})
             err_console().print(f"{description.name}: {name}")
     if json:
