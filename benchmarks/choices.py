@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json
-from edge_sv.embedders import asset_names
+from edge_sv.embedders.open import asset_names
 from edge_sv.features import FeatureConfig
 from edge_sv.resources import assets_dir
 from edge_sv.segments import SegmentRule
@@ -32,7 +32,7 @@ def variants(features: FeatureConfig, rule: SegmentRule) -> dict[str, tuple[Feat
     rows = {"as trained": (features, rule)}
     for kind in ("running_mean", "utterance_mean", "none"):
         rows[f"normalization {kind}"] = replace(features, normalization=kind), rule
-    for frames in (0, 50, 150):
+    for frames in (50, 150):
         rows[f"running mean, prior of {frames} frames"] = replace(features, prior_frames=frames), rule
     rows["running mean from the first frame"] = replace(features, mean_start=()), rule
     for hop in HOPS:
