@@ -123,7 +123,7 @@ class TrainConfig(_Section):
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    seed: Count = 1
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
     corpus_weights: dict[str, NotNegative] = Field(default_factory=dict)
     reference: str | None = None
     net: NetSection = NetSection()

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tf_keras
 
 from edge_sv.errors import DataError, UsageError
+from edge_sv.features import Float32
 from edge_sv.files import write_atomic
 from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net, load_net, net_config, read_arrays, save_net
 from edge_sv.models.reference import build_reference
@@ -66,15 +67,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     )
     targets = teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress)
     description = _describe(config, shape, bank)
-    maker = BatchMaker(
-        bank,
-        description.features,
-        frames=config.segments.frames,
-        augment=config.augment,
-        corpus_weights=config.corpus_weights,
-        targets=targets,
-        seed=config.seed,
-    )
+    maker = _make_batches(config, description, bank, targets)
     trainer = _make_trainer(config, description, maker)
     validation = Validation(material.dev_lists, description.features, description.segments)
     if (out / STATE_FILE).is_file():
@@ -131,6 +124,18 @@ def _describe(config: TrainConfig, shape: NetConfig, bank: FeatureBank) -> NetDe
         features=features,
         segments=SegmentRule(config.segments.frames, config.segments.hop_frames),
         provenance={"training": json.loads(config.model_dump_json())},
+    )
+
+
+def _make_batches(config: TrainConfig, description: NetDescription, bank: FeatureBank, targets: Float32) -> BatchMaker:
+    return BatchMaker(
+        bank,
+        description.features,
+        frames=config.segments.frames,
+        augment=config.augment,
+        corpus_weights=config.corpus_weights,
+        targets=targets,
+        seed=config.seed,
     )
 
 

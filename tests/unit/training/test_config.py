@@ -38,6 +38,7 @@ def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
     ("old", "new", "place", "words"),
     [
         ("seed = 3", "sead = 3", "sead", "not permitted"),
+        ("seed = 3", "seed = 4294967296", "seed", "got 4294967296"),
         ("copies = 1", "copys = 1", "augment.copys", "not permitted"),
         ("copies = 1", "copies = -1", "augment.copies", "got -1"),
         ("speeds = [0.9, 1.0]", "speeds = []", "augment.speeds", "at least 1"),
