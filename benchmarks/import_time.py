@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-REPEATS = 15
+REPEATS = 7
 LIMIT_SECONDS = 0.5
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
