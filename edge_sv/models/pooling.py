@@ -21,6 +21,9 @@ from edge_sv.models.layers import Tensor, conv
 PoolingKind = Literal["mean", "mean_time_freq", "statistics", "deviation", "attentive"]
 
 VARIANCE_EPSILON = 1e-3
+GATE_FLOOR = 0.1
+"""Added to an attention gate's mean before it divides: the quotient stays below 10, so that one int8 scale serves
+channels whose gates are nearly closed and those whose gates are open."""
 
 
 @tf_keras.utils.register_keras_serializable(package="edge_sv")
@@ -115,13 +118,13 @@ def _deviation(x: Tensor, *, name: str) -> Tensor:
 
 
 def _attentive(x: Tensor, *, name: str, attention_channels: int) -> Tensor:
-    """Weighted mean and weighted mean absolute deviation, weights from the frame and the whole utterance.
+    """Weighted mean and weighted mean deviation above it, weights from the frame and the whole utterance.
 
     From the papers: a weight for each frame and channel, from a two-layer net that sees the frame together with the
     utterance's statistics; weighted first- and second-order statistics. Ours, for int8: a sigmoid gate divided by its
-    mean over time in place of the softmax, 1 / m computed as rsqrt(m)^2; half of the mean absolute deviation in place
-    of the standard deviation; the context's part of the first layer computed once and added to each frame, in place
-    of repeating the context at each frame.
+    mean over time (and a floor) in place of the softmax, 1 / m computed as rsqrt(m)^2; the mean deviation above the
+    mean in place of the standard deviation; the context's part of the first layer computed once and added to each
+    frame, in place of repeating the context at each frame.
 
     Source: Okabe et al., "Attentive statistics pooling", Interspeech 2018, equations 4-6;
         Desplanques et al., "ECAPA-TDNN", Interspeech 2020, section 3.1.
@@ -131,7 +134,7 @@ def _attentive(x: Tensor, *, name: str, attention_channels: int) -> Tensor:
         x = layers.Reshape((-1, 1, freq * channels), name=f"{name}_flatten")(x)
     gate = _attention_gate(x, name=name, hidden=attention_channels)
     gate_mean = TimeMean(name=f"{name}_gate_mean")(gate)
-    root = InverseSquareRoot(name=f"{name}_gate_rsqrt")(gate_mean)
+    root = InverseSquareRoot(GATE_FLOOR, name=f"{name}_gate_rsqrt")(gate_mean)
     norm = layers.Multiply(name=f"{name}_gate_norm")([root, root])
 
     def weighted_mean(values: Tensor, label: str) -> Tensor:
