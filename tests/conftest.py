@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from edge_sv.features import FeatureConfig
 from edge_sv.flatbuffer import pack_model, parse_model, profile_operators
 from edge_sv.scoring import Cohort, Scoring
 from edge_sv.segments import SegmentRule
+
+# A shell starts background jobs deaf to Ctrl-C, and they would hand that on to the commands that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

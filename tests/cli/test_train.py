@@ -219,11 +219,8 @@ def test_ctrl_c_between_epochs(corpus: Path, config: Path, tmp_path: Path) -> No
     assert result.returncode == 130, result.stderr
     kept = len((tmp_path / "run" / "history.csv").read_text().splitlines()) - 1
     lines = result.stderr.splitlines()
-    assert lines[0] == f"training tiny in {tmp_path / 'run'}"
+    assert f"training tiny in {tmp_path / 'run'}" in lines
     assert f"{tmp_path / 'run'} keeps {kept} of 500 epochs" in lines[-2]
     assert lines[-1] == "error: interrupted"
-    assert [line.split()[0] for line in lines[1:-2]] == ["epoch"] * len(lines[1:-2]) and len(lines) - 3 in (
-        kept,
-        kept - 1,
-    )
+    assert sum(line.startswith("epoch ") for line in lines) in (kept, kept - 1)
     assert (tmp_path / "run" / "state.npz").is_file() and result.stdout == ""
