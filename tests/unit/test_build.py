@@ -355,7 +355,8 @@ def test_interrupted_builds_go_on(net: Path, tmp_path: Path, after: float) -> No
     _, told = running.communicate(timeout=60)
     if running.returncode != 0:
         assert running.returncode in (130, -signal.SIGINT), told
-        assert not (tmp_path / "package").exists()
+    if (tmp_path / "package").exists():  # the interrupt came after the last stage
+        read_package(tmp_path / "package")
     assert not list(tmp_path.rglob(".*")), "nothing half-made stays"
     done = build(net, out=tmp_path / "package", work=tmp_path / "work")
     assert json.loads((tmp_path / "package" / "manifest.json").read_text())["check"] == done.check
