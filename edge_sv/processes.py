@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from typing import TypeVar
 
@@ -36,16 +36,16 @@ def map_in_processes(
     Raises:
         EdgeSvError: a worker process died; also whatever the function raises.
     """
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (start,))
     try:
-        with _born_deaf_to_interrupts(), _one_thread_each():
-            pending = deque(pool.submit(function, task) for task in tasks)
-        while pending:
-            yield pending.popleft().result()
+        with ExitStack() as end:
+            with _born_deaf_to_interrupts(), _one_thread_each():
+                pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (start,))
+                end.callback(pool.shutdown, cancel_futures=True)
+                pending = deque(pool.submit(function, task) for task in tasks)
+            while pending:
+                yield pending.popleft().result()
     except BrokenProcessPool as error:
         raise EdgeSvError("a worker process died", hint="memory may be short: try fewer with --jobs 1") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _start(start: Callable[[], None]) -> None:
@@ -86,11 +86,29 @@ def _born_deaf_to_interrupts() -> Iterator[None]:
     """Let processes that start in the block never see Ctrl-C, which is this process's to handle.
 
     A child inherits the blocked signal before its first instruction; a handler set by the child would come too late for
-    an interrupt during its imports. The resource tracker comes first because its start unblocks the signal.
+    an interrupt during its imports. The resource tracker comes first because its start unblocks the signal. This
+    process's own interrupt waits for the end of the block, so that no child is left half started.
     """
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _interrupt_later():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupt_later() -> Iterator[None]:
+    """Let Ctrl-C take effect at the end of the block; a blocked signal alone would reach us by another thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda *what: seen.append(what[0]))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+        if seen:
+            signal.raise_signal(signal.SIGINT)
