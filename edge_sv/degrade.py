@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.signal import oaconvolve
 
 from edge_sv.audio import Int16
 
@@ -62,6 +61,8 @@ def reverberate(pcm: Int16, rir: Int16) -> Int16:
     direct = int(np.argmax(np.abs(rir.astype(np.int32))))
     if len(pcm) == 0 or not pcm.any() or not rir.any():
         return pcm
+    from scipy.signal import oaconvolve  # here, because most commands never need scipy and it loads in half a second
+
     speech = pcm.astype(np.float32)
     wet = oaconvolve(speech, rir.astype(np.float32))[direct : direct + len(pcm)]
     return _to_int16(wet * (_rms(speech) / max(_rms(wet), 1e-12)))

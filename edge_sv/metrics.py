@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import isotonic_regression
 
 Array = npt.NDArray[np.float64]
 Scores = npt.ArrayLike
@@ -131,6 +130,8 @@ def min_cllr(scores: Scores, labels: Labels) -> float:
 
     Source: Brümmer and du Preez (2006), section 5.
     """
+    from scipy.optimize import isotonic_regression  # here, because scipy loads slowly and most commands never need it
+
     values, targets = _check(scores, labels)
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
     share = np.bincount(group, weights=targets) / sizes

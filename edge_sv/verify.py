@@ -191,6 +191,19 @@ def load_print(path: Path) -> VoicePrint:
     return voice_print
 
 
+def is_print(path: Path) -> bool:
+    """Tell whether a file begins as voice prints do, whole or damaged.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(MAGIC)) == MAGIC
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+
+
 def wipe_print(path: Path) -> None:
     """Overwrite a print with zeros on the disk, then remove it.
 
