@@ -4,7 +4,8 @@
 call. A plan, static or streaming, decides where tensors lie and calls the kernels; a call says what the kernel needs:
 
 - `RowCall`: one output row from rows of its inputs. `void k(&params, const T *const rows[], T *out, void *scratch)`
-- `ElementCall`: count values, each from the same place of a, b. `void k(&params, const T *a, const T *b, T *out, size_t count)`
+- `ElementCall`: count values, each from the same place of a and b.
+  `void k(&params, const T *a, const T *b, T *out, size_t count)`
 - `ReduceCall`: one output row from all input rows. `void k_begin(&params, void *state)`,
   `void k_add(&params, const T *row, void *state)`, `void k_finish(&params, void *state, size_t num_rows, T *out)`
 - `WholeCall`: a tensor from whole tensors. `void k(&params, const T *a, const T *b, T *out, void *scratch)`
