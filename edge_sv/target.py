@@ -1,4 +1,4 @@
-"""What a model is built for: `Target`, read from `targets/<name>/target.toml`."""
+"""What a model is built for: `Target`, read from `targets/<name>/target.toml` or, a board, `targets/boards/<name>/`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,23 @@ TARGET_FILE = "target.toml"
 
 
 @dataclass(frozen=True)
+class Machine:
+    """Where an emulated board has its memory, and the clock of its counter.
+
+    Args:
+        flash_origin: first address of its flash, or of what stands in for it.
+        ram_origin: first address of its RAM.
+        systick_hz: rate of SysTick when it counts the processor's clock.
+        vectors_origin: where the core looks for the vector table; None: at the start of the flash.
+    """
+
+    flash_origin: int
+    ram_origin: int
+    systick_hz: int
+    vectors_origin: int | None = None
+
+
+@dataclass(frozen=True)
 class Target:
     """A device, or a family of devices, and what a package for it must hold.
 
@@ -24,7 +41,7 @@ class Target:
     Args:
         name: what `--target` takes; the folder's name.
         description: one line for people.
-        package: kind of package, `tflite-micro` or `tflite`.
+        package: kind of package, `tflite-micro`, `cortex-m` or `tflite`.
         converter: name of the converter plug-in that makes the model file.
         cpu: core, as GCC's -mcpu writes it.
         clock_hz: clock of that core.
@@ -32,7 +49,8 @@ class Target:
         ram_bytes: RAM for everything that the package needs.
         fpu: whether the core has a floating-point unit.
         toolchain: compiler prefix, `arm-none-eabi`.
-        emulator: QEMU machine.
+        emulator: the board that QEMU emulates for it: its own name, or another board with the same core.
+        machine: that board's memory map; None where QEMU has no such board.
     """
 
     name: str
@@ -46,10 +64,19 @@ class Target:
     fpu: bool | None = None
     toolchain: str | None = None
     emulator: str | None = None
+    machine: Machine | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         return asdict(self)
+
+
+class _MachineFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    flash_origin: int = Field(ge=0)
+    ram_origin: int = Field(ge=0)
+    systick_hz: int = Field(ge=1_000_000)
+    vectors_origin: int | None = Field(default=None, ge=0)
 
 
 class _TargetFile(BaseModel):
@@ -64,6 +91,12 @@ class _TargetFile(BaseModel):
     fpu: bool | None = None
     toolchain: str | None = None
     emulator: str | None = None
+    machine: _MachineFile | None = None
+
+    def to_target(self, name: str) -> Target:
+        """Return the values of the file."""
+        values = self.model_dump(exclude={"machine"})
+        return Target(name=name, **values, machine=Machine(**self.machine.model_dump()) if self.machine else None)
 
 
 def read_target(path: Path) -> Target:
@@ -73,9 +106,7 @@ def read_target(path: Path) -> Target:
         DataError: the file is missing, is not TOML, or has an unknown, missing or impossible field.
     """
     try:
-        return Target(
-            name=path.resolve().parent.name, **_TargetFile.model_validate(tomllib.loads(path.read_text())).model_dump()
-        )
+        return _TargetFile.model_validate(tomllib.loads(path.read_text())).to_target(path.resolve().parent.name)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -88,8 +119,8 @@ def read_target(path: Path) -> Target:
 
 
 def list_targets() -> list[Target]:
-    """Read all bundled targets, by name."""
-    return [read_target(path) for path in sorted(targets_dir().glob(f"*/{TARGET_FILE}"))]
+    """Read the bundled targets: first those that leave the board open, then the boards, each by name."""
+    return [read_target(path) for path in _bundled().values()]
 
 
 def load_target(name: str) -> Target:
@@ -104,7 +135,13 @@ def load_target(name: str) -> Target:
     """
     if Path(name).name == TARGET_FILE:
         return read_target(Path(name))
-    names = [path.parent.name for path in targets_dir().glob(f"*/{TARGET_FILE}")]
-    if name not in names:
-        raise unknown_name("target", name, names)
-    return read_target(targets_dir() / name / TARGET_FILE)
+    bundled = _bundled()
+    if name not in bundled:
+        raise unknown_name("target", name, bundled)
+    return read_target(bundled[name])
+
+
+def _bundled() -> dict[str, Path]:
+    folder = targets_dir()
+    files = [*sorted(folder.glob(f"*/{TARGET_FILE}")), *sorted(folder.glob(f"boards/*/{TARGET_FILE}"))]
+    return {path.parent.name: path for path in files}

@@ -82,7 +82,7 @@ def test_every_preset_equals_tflm_for_every_target(preset: ModelArtifact, tmp_pa
     segments = [rng.integers(-128, 128, shape).astype(np.int8) for _ in range(EXACT_SEGMENTS)]
     expected = [reference.invoke(segment) for segment in segments]
     assert len({e.tobytes() for e in expected}) == EXACT_SEGMENTS, "the output depends on the input"
-    for target in list_targets():
+    for target in (target for target in list_targets() if target.converter == "tflite"):
         target = dataclasses.replace(target, flash_bytes=None, ram_bytes=None)
         write_package(preset, target, tmp_path / target.name)
         packaged = read_package(tmp_path / target.name).artifact

@@ -1,0 +1,92 @@
+"""Boards that can be emulated: a target with the memory map of the machine that stands in for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_sv.errors import UsageError
+from edge_sv.target import Machine, Target, list_targets, load_target
+
+DEFAULT_BOARD = "mps2-an386"
+VECTORS_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Board:
+    """A target whose programs run here.
+
+    Args:
+        target: the part: its core and its limits.
+        machine_name: QEMU's name of the machine that stands in for it.
+        machine: where that machine has its memory.
+        flash_bytes: what a program may fill; the part's limit.
+        ram_bytes: likewise.
+    """
+
+    target: Target
+    machine_name: str
+    machine: Machine
+    flash_bytes: int
+    ram_bytes: int
+
+    @property
+    def name(self) -> str:
+        """Return the target's name."""
+        return self.target.name
+
+    @property
+    def core_flags(self) -> list[str]:
+        """Return GCC's options for the core: it derives the floating-point unit from -mcpu."""
+        return [f"-mcpu={self.target.cpu}", "-mthumb", f"-mfloat-abi={'hard' if self.target.fpu else 'soft'}"]
+
+    @property
+    def memory(self) -> dict[str, int]:
+        """Return the symbols that the linker script asks for. The vector table is the flash's first 64 bytes."""
+        flash, vectors = self.machine.flash_origin, self.machine.vectors_origin
+        taken = VECTORS_BYTES if vectors is None else 0
+        return {
+            "VECTORS_ORIGIN": flash if vectors is None else vectors,
+            "FLASH_ORIGIN": flash + taken,
+            "FLASH_BYTES": self.flash_bytes - taken,
+            "RAM_ORIGIN": self.machine.ram_origin,
+            "RAM_BYTES": self.ram_bytes,
+        }
+
+
+def load_board(name: str = DEFAULT_BOARD) -> Board:
+    """Find a board.
+
+    Args:
+        name: a bundled board, or the path of a target.toml that names its `emulator`.
+
+    Raises:
+        UsageError: there is none of that name, or it cannot be emulated.
+        DataError: its file cannot be used.
+    """
+    return board_of(load_target(name))
+
+
+def board_of(target: Target) -> Board:
+    """Join a target with the machine that stands in for it.
+
+    Raises:
+        UsageError: the target has none.
+    """
+    host = target if target.machine else load_target(target.emulator) if target.emulator else None
+    if host is None or host.machine is None or target.cpu is None:
+        raise UsageError(
+            f"target '{target.name}' is not a board that can be emulated",
+            details={"boards": ", ".join(board.name for board in list_targets() if board.emulator)},
+            hint=f"--board {DEFAULT_BOARD}, or a target.toml with cpu and emulator",
+        )
+    return Board(
+        target=target,
+        machine_name=host.emulator or host.name,
+        machine=host.machine,
+        flash_bytes=_lowest(target.flash_bytes, host.flash_bytes),
+        ram_bytes=_lowest(target.ram_bytes, host.ram_bytes),
+    )
+
+
+def _lowest(*limits: int | None) -> int:
+    return min(limit for limit in limits if limit is not None)

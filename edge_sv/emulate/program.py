@@ -1,0 +1,160 @@
+"""Build a program for a board: compile, link within the part's limits, measure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_sv.emulate.board import Board
+from edge_sv.emulate.fit import does_not_fit
+from edge_sv.emulate.tools import run_tool
+from edge_sv.errors import DataError
+from edge_sv.resources import targets_dir
+
+PREFIX = "arm-none-eabi-"
+COMPILE_FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections")
+"""How a package is compiled where nothing else is asked for. No contraction to fused operations: every core and the
+computer round alike."""
+STACK_BYTES = 8192
+PACKAGE, EMULATOR = "package", "emulator"
+"""Folders of the object files; the linker script tells them apart by these names."""
+_FLASH = (".vectors", ".text", ".ARM.exidx", ".data")
+_RAM = (".data", ".bss")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that is ready to run.
+
+    Args:
+        elf: the file.
+        board: what it was linked for.
+        flash_bytes: code, constants and initial values of the package and the C library; without the part that reads
+            files and measures here.
+        ram_bytes: variables of the same; without the stack.
+    """
+
+    elf: Path
+    board: Board
+    flash_bytes: int
+    ram_bytes: int
+
+
+def emulator_sources() -> Path:
+    """Return the folder of the start-up code, semihosting, measurement and linker script."""
+    return targets_dir() / "cortex-m" / "emulator"
+
+
+def build_program(
+    sources: Sequence[Path],
+    include_dirs: Sequence[Path],
+    board: Board,
+    *,
+    folder: Path,
+    main: Sequence[Path] = (),
+    defines: Mapping[str, str | int] | None = None,
+    flags: Sequence[str] = COMPILE_FLAGS,
+    stack_bytes: int = STACK_BYTES,
+) -> Program:
+    """Compile and link.
+
+    Args:
+        sources: C files of the package; these are what is measured.
+        include_dirs: where they find their headers.
+        board: the part.
+        folder: an empty folder for the object files and the program.
+        main: C files that belong to the emulation: main, and what it needs. Among `sources` main may also be.
+        defines: preprocessor symbols for both.
+        flags: GCC's options for both.
+        stack_bytes: room for the stack.
+
+    Raises:
+        ToolMissing: the compiler is not installed.
+        DataError: a source does not compile, or a function is missing.
+        DoesNotFit: the program is larger than the part; says by how much, and what weighs most.
+    """
+    common = emulator_sources()
+    systick = f"-DEMULATOR_SYSTICK_HZ={board.machine.systick_hz}u"
+    options = [*board.core_flags, *flags, systick, *_defines(defines), *_includes([*include_dirs, common])]
+    own = [common / "startup.c", common / "semihosting.c", common / "measure.c", *main]
+    objects = [
+        *_compile(sources, options, folder / PACKAGE),
+        *_compile(own, options, folder / EMULATOR),
+    ]
+    linked = _link(objects, board, folder, stack_bytes)
+    if "overflowed by" in linked or "will not fit" in linked:
+        raise does_not_fit(linked, board, _largest(objects, board, folder, stack_bytes), stack_bytes=stack_bytes)
+    if linked:
+        raise DataError("the program does not link", details={"linker": _first_error(linked)})
+    sizes = _section_sizes(folder)
+    return Program(
+        elf=folder / "program.elf",
+        board=board,
+        flash_bytes=sum(sizes.get(name, 0) for name in _FLASH),
+        ram_bytes=sum(sizes.get(name, 0) for name in _RAM),
+    )
+
+
+def _compile(sources: Iterable[Path], options: Sequence[str], folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def one(numbered: tuple[int, Path]) -> Path:
+        number, source = numbered
+        out = folder / f"{number:03}-{source.stem}.o"
+        done = run_tool([f"{PREFIX}gcc", *options, "-c", source.resolve(), "-o", out], folder=folder)
+        if done.returncode != 0:
+            raise DataError(f"{source} does not compile", details={"compiler": _first_error(done.stderr)})
+        return out
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, enumerate(sources)))
+
+
+def _link(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int, *, extra: Sequence[str] = ()) -> str:
+    """Link; return what the linker complains about, or nothing."""
+    symbols = {**board.memory, "STACK_BYTES": stack_bytes}
+    command = [
+        f"{PREFIX}gcc",
+        *board.core_flags,
+        "-nostartfiles",
+        *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
+        f"-Wl,-T,{emulator_sources() / 'board.ld'}",
+        "-Wl,--gc-sections,--no-warn-rwx-segments",
+        *extra,
+        *objects,
+        "-lm",
+        "-o",
+        folder / "program.elf",
+    ]
+    done = run_tool(command, folder=folder)
+    return "" if done.returncode == 0 else done.stderr
+
+
+def _largest(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int) -> list[tuple[str, str, int]]:
+    """Link without regard to the limits, to see what is in the program: (kind, symbol, bytes), largest first."""
+    _link(objects, board, folder, stack_bytes, extra=["-Wl,--noinhibit-exec"])
+    listed = run_tool([f"{PREFIX}nm", "--print-size", "--size-sort", "--reverse-sort", "program.elf"], folder=folder)
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    return [(row[2], row[3], int(row[1], 16)) for row in rows if len(row) == 4]
+
+
+def _section_sizes(folder: Path) -> dict[str, int]:
+    listed = run_tool([f"{PREFIX}size", "-A", "-d", "program.elf"], folder=folder)
+    rows = [line.split() for line in listed.stdout.splitlines()]
+    return {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[1].isdigit()}
+
+
+def _defines(defines: Mapping[str, str | int] | None) -> list[str]:
+    return [f"-D{name}={value}" for name, value in (defines or {}).items()]
+
+
+def _includes(folders: Iterable[Path]) -> list[str]:
+    return [f"-I{folder.resolve()}" for folder in folders]
+
+
+def _first_error(text: str) -> str:
+    lines = text.strip().splitlines()
+    return next((line for line in lines if "error" in line or "undefined" in line), lines[0] if lines else "nothing")

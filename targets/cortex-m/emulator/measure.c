@@ -1,0 +1,62 @@
+/* Instructions and stack. */
+#include "emulator.h"
+
+#define SYST_CSR (*(volatile uint32_t *)0xE000E010u)
+#define SYST_RVR (*(volatile uint32_t *)0xE000E014u)
+#define SYST_CVR (*(volatile uint32_t *)0xE000E018u)
+#define SYST_ENABLE_PROCESSOR_CLOCK_INTERRUPT 7u
+#define SYST_PERIOD 0x1000000u /* 2^24 counts, all that it can hold */
+#define STACK_PATTERN 0xA5C3A5C3u
+#define STACK_OWN_WORDS 16 /* what painting itself may push */
+
+extern uint32_t emulator_stack_limit[]; /* lowest word */
+extern uint32_t emulator_stack_top[];   /* one behind the highest */
+
+void emulator_tick(void);
+
+static volatile uint32_t emulator_periods;
+
+void emulator_tick(void) { ++emulator_periods; }
+
+void emulator_clock_start(void)
+{
+    emulator_periods = 0;
+    SYST_RVR = SYST_PERIOD - 1u;
+    SYST_CVR = 0;
+    SYST_CSR = SYST_ENABLE_PROCESSOR_CLOCK_INTERRUPT;
+}
+
+uint64_t emulator_instructions(void)
+{
+    uint32_t periods;
+    uint32_t left; /* it counts down */
+    do {           /* until no period ends in between */
+        periods = emulator_periods;
+        left = SYST_CVR;
+    } while (periods != emulator_periods);
+    const uint64_t counts = (uint64_t)periods * SYST_PERIOD + (SYST_PERIOD - 1u - left);
+    return counts * 1000u / (EMULATOR_SYSTICK_HZ / 1000000u);
+}
+
+static uint32_t *emulator_stack_pointer(void)
+{
+    uint32_t *pointer;
+    __asm__ volatile("mov %0, sp" : "=r"(pointer));
+    return pointer;
+}
+
+void emulator_stack_paint(void)
+{
+    for (uint32_t *word = emulator_stack_pointer() - STACK_OWN_WORDS; word >= emulator_stack_limit; --word) {
+        *word = STACK_PATTERN;
+    }
+}
+
+size_t emulator_stack_used(void)
+{
+    const uint32_t *word = emulator_stack_limit;
+    while (word < emulator_stack_top && *word == STACK_PATTERN) {
+        ++word;
+    }
+    return (size_t)((const uint8_t *)emulator_stack_top - (const uint8_t *)word);
+}
