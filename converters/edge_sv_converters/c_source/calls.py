@@ -144,8 +144,8 @@ class ElementCall(KernelCall):
     Args:
         fixed: positions of inputs of which every row of the output sees the same (one row, or constant); with such
             an input `count` is always one row of the output.
-        in_place: positions of inputs that the output may replace in memory: same size, and value i is read before
-            value i is written.
+        in_place: positions of inputs that the output may overwrite, beginning at the input's address or below it:
+            values of the same size, read before what lies there is written.
     """
 
     fixed: tuple[int, ...] = ()
@@ -173,7 +173,7 @@ class WholeCall(KernelCall):
     """Whole tensors in, a whole tensor out.
 
     Args:
-        in_place: positions of inputs that the output may replace in memory.
+        in_place: as for `ElementCall`.
     """
 
     scratch: int = 0

@@ -19,6 +19,16 @@
 extern "C" {
 #endif
 
+/* Says that an operator begins; ESV_OPERATOR_NONE: that the last one has ended. Costs nothing unless the whole program is
+ * compiled with ESV_OPERATOR_HOOK, to count what each operator takes. */
+#define ESV_OPERATOR_NONE 0xFFFFu
+#ifdef ESV_OPERATOR_HOOK
+void esv_operator_hook(unsigned index);
+#define ESV_OPERATOR(index) esv_operator_hook(index)
+#else
+#define ESV_OPERATOR(index) ((void)0)
+#endif
+
 typedef struct {
     uint8_t model_sha256[32]; /* of model.tflite: what voice prints are bound to */
     uint16_t num_mels;

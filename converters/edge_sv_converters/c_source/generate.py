@@ -1,0 +1,76 @@
+"""The `c_source` generator: a .tflite becomes C99 that calls the kernels of targets/common."""
+
+from __future__ import annotations
+
+import re
+
+from edge_sv.errors import UsageError
+from edge_sv.generator import GeneratedNet, PlanCost, PlanName
+from edge_sv_converters.c_source.calls import KernelCall, Program
+from edge_sv_converters.c_source.emit import emit_static
+from edge_sv_converters.c_source.emitted import EmittedPlan, describe_speaker
+from edge_sv_converters.c_source.graph import read_graph
+from edge_sv_converters.c_source.operators.table import lower_graph
+
+MAX_PREFIX = 40
+
+
+class CSourceGenerator:
+    """Writes C99; see `edge_sv.generator.Generator`."""
+
+    version = "1"
+
+    def generate(
+        self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
+    ) -> GeneratedNet:
+        """Write a model as C99 under the plan that needs less memory, or the one asked for.
+
+        Raises:
+            DataError: the model is damaged, or has an operator that cannot be compiled; it is named.
+            UsageError: the prefix is no C name, or the model has no such plan.
+        """
+        check_prefix(prefix)
+        graph = read_graph(model)
+        program = lower_graph(graph)
+        net = describe_speaker(graph, model) if speaker else None
+        emitted = [emit_static(program, prefix=prefix, banner=banner, speaker=net)]
+        costs = [PlanCost(candidate.name, candidate.ram_bytes) for candidate in emitted]
+        chosen = _choose(emitted, plan)
+        return GeneratedNet(
+            files={_place(name): text.encode() for name, text in sorted(chosen.files.items())},
+            plan=chosen.name,
+            plans=tuple(costs),
+            ram_bytes=chosen.ram_bytes,
+            constant_bytes=chosen.constant_bytes,
+            kernels=_kernels(program),
+        )
+
+
+def check_prefix(prefix: str) -> None:
+    """Refuse what cannot begin C names.
+
+    Raises:
+        UsageError: says what is allowed.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", prefix) or len(prefix) > MAX_PREFIX or prefix == "esv_net":
+        raise UsageError(
+            f"'{prefix}' cannot begin the names of the generated code",
+            details={"allowed": f"small letters, digits and _, at most {MAX_PREFIX}, not esv_net"},
+        )
+
+
+def _choose(emitted: list[EmittedPlan], plan: PlanName | None) -> EmittedPlan:
+    candidates = [candidate for candidate in emitted if plan in (None, candidate.name)]
+    if not candidates:
+        raise UsageError(f"the model has no {plan} plan")
+    return min(candidates, key=lambda candidate: candidate.ram_bytes)
+
+
+def _place(name: str) -> str:
+    """Return where a file goes in a package: public headers apart from sources and what they include."""
+    public = name.endswith(".h") and not name.endswith("_constants.h")
+    return f"include/{name}" if public else f"src/{name}"
+
+
+def _kernels(program: Program) -> tuple[str, ...]:
+    return tuple(sorted({call.kernel for call in program.calls if isinstance(call, KernelCall)}))

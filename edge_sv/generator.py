@@ -1,0 +1,93 @@
+"""What turns a converted model into source code, and how one is found: plug-ins by entry point, as converters are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Literal, Protocol
+
+from edge_sv.errors import ToolMissing, unknown_name
+
+GROUP = "edge_sv.generators"
+DEFAULT_PREFIX = "esv_model"
+
+PlanName = Literal["static", "streaming"]
+"""`static`: the whole utterance's tensors in one arena. `streaming`: frames are computed as they arrive."""
+
+
+@dataclass(frozen=True)
+class PlanCost:
+    """What a plan needs.
+
+    Args:
+        name: the plan.
+        ram_bytes: of the net's state; None when the net has no such plan.
+        note: why there is none, or what else there is to say.
+    """
+
+    name: PlanName
+    ram_bytes: int | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class GeneratedNet:
+    """A net as source code.
+
+    Args:
+        files: path within a package -> content.
+        plan: the one that was written.
+        plans: what every plan would need, for comparison.
+        ram_bytes: of the net's state or arena.
+        constant_bytes: weights and tables in flash.
+        kernels: C functions that compute it, sorted.
+    """
+
+    files: Mapping[str, bytes] = field(repr=False)
+    plan: PlanName
+    plans: tuple[PlanCost, ...]
+    ram_bytes: int
+    constant_bytes: int
+    kernels: tuple[str, ...]
+
+
+class Generator(Protocol):
+    """Turns a .tflite into source code."""
+
+    version: str
+    """Changes when the same inputs give another result."""
+
+    def generate(
+        self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
+    ) -> GeneratedNet:
+        """Write a model as source code; same inputs, same bytes.
+
+        Args:
+            model: a .tflite file.
+            prefix: of every public name.
+            banner: first line of each file.
+            speaker: the model takes feature frames and gives an embedding: also write it as an `esv_net`.
+            plan: None takes the one that needs less memory.
+
+        Raises:
+            DataError: the model is damaged, or has an operator that cannot be compiled; it is named.
+            UsageError: the prefix is no C name, or the model has no such plan.
+        """
+
+
+def find_generator(name: str) -> Generator:
+    """Load an installed generator.
+
+    Raises:
+        UsageError: there is none of this name.
+        ToolMissing: it is installed and a package it needs is not.
+    """
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in installed:
+        raise unknown_name("generator", name, installed)
+    try:
+        generator: Generator = installed[name].load()()
+    except ImportError as error:
+        raise ToolMissing(f"generator '{name}' is not usable here", details={"got": str(error)}) from error
+    return generator
