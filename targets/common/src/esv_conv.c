@@ -1,0 +1,102 @@
+/* The convolution around its inner loops: tiles of a row, and the columns they read. */
+#include "esv_conv.h"
+
+#include "esv_conv_tile.h"
+
+static uint32_t esv_conv_round_up(uint32_t value, uint32_t step) { return (value + step - 1u) / step * step; }
+
+static uint32_t esv_conv_num_columns(const esv_conv_params *params, uint32_t num_pixels)
+{
+    return (num_pixels - 1u) * params->stride_width + (params->kernel_width - 1u) * params->dilation_width + 1u;
+}
+
+static esv_conv_tile esv_conv_describe_tile(const esv_conv_params *params, uint32_t num_pixels)
+{
+    esv_conv_tile tile;
+    tile.column = esv_conv_round_up((uint32_t)params->kernel_height * params->in_channels, 4);
+    tile.window = params->kernel_width * tile.column;
+    tile.phases = 1;
+    while (tile.phases * params->stride_width % params->dilation_width != 0) {
+        ++tile.phases;
+    }
+    const uint32_t columns = esv_conv_num_columns(params, num_pixels);
+    tile.per_phase = esv_conv_round_up(columns, params->dilation_width) / params->dilation_width;
+    tile.num_pixels = num_pixels;
+    return tile;
+}
+
+size_t esv_conv_scratch_bytes(const esv_conv_params *params)
+{
+    const esv_conv_tile tile = esv_conv_describe_tile(params, params->tile_width);
+    const uint32_t columns = tile.per_phase * params->dilation_width;
+    return (size_t)2u * columns * tile.column + (size_t)4u * esv_conv_round_up(tile.window, 8);
+}
+
+/* Copies the values under one column of the kernel; outside of the row they are the zero point. column: (tile column).
+ */
+static void esv_conv_fill_column(const esv_conv_params *params, const int8_t *const rows[], int32_t x, int8_t *column)
+{
+    const uint32_t channels = params->in_channels;
+    for (uint32_t ky = 0; ky < params->kernel_height; ++ky) {
+        if (x < 0 || x >= params->in_width) {
+            for (uint32_t c = 0; c < channels; ++c) {
+                *column++ = params->input_zero_point;
+            }
+        } else {
+            const int8_t *pixel = rows[ky] + (uint32_t)x * channels;
+            for (uint32_t c = 0; c < channels; ++c) {
+                *column++ = pixel[c];
+            }
+        }
+    }
+    for (uint32_t i = params->kernel_height * channels; i % 4u != 0; ++i) {
+        *column++ = 0;
+    }
+}
+
+static void esv_conv_fill(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *const rows[],
+                          uint32_t first_pixel, int8_t *columns)
+{
+    const uint32_t count = esv_conv_num_columns(params, tile->num_pixels);
+    const int32_t first = (int32_t)(first_pixel * params->stride_width) - params->pad_left;
+    uint32_t residue = 0;
+    uint32_t slot = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+        esv_conv_fill_column(params, rows, first + (int32_t)i,
+                             columns + (residue * tile->per_phase + slot) * tile->column);
+        if (++residue == params->dilation_width) {
+            residue = 0;
+            ++slot;
+        }
+    }
+}
+
+esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t phase)
+{
+    const uint32_t first = phase * params->stride_width;
+    const uint32_t slot = first % params->dilation_width * tile->per_phase + first / params->dilation_width;
+    esv_conv_run run;
+    run.window = slot * tile->column;
+    run.window_step = tile->phases * params->stride_width / params->dilation_width * tile->column;
+    run.pixel = phase;
+    run.count = tile->num_pixels > phase ? (tile->num_pixels - phase + tile->phases - 1u) / tile->phases : 0u;
+    return run;
+}
+
+void esv_conv_s8(const esv_conv_params *params, const int8_t *const rows[], int8_t *out, void *scratch)
+{
+    for (uint32_t first = 0; first < params->out_width; first += params->tile_width) {
+        const uint32_t left = params->out_width - first;
+        const uint32_t count = left < params->tile_width ? left : params->tile_width;
+        const esv_conv_tile tile = esv_conv_describe_tile(params, count);
+        const uint32_t columns_bytes = 2u * tile.per_phase * params->dilation_width * tile.column;
+        int8_t *columns = (int8_t *)scratch;
+        esv_conv_fill(params, &tile, rows, first, columns);
+        esv_conv_compute(params, &tile, columns, out + first * params->out_channels, columns + columns_bytes);
+    }
+}
+
+void esv_conv_line_s8(const esv_conv_params *params, const int8_t *in, int8_t *out, void *scratch)
+{
+    esv_conv_s8(params, &in, out, scratch);
+}

@@ -1,0 +1,35 @@
+/* Inside of the convolution: what its levels share. A tile is some output pixels of a row; the inputs they need are
+ * laid out in columns, (kernel_height, in_channels) and zeros up to a multiple of 4, so that the inputs of one output
+ * pixel, its window, are kernel_width columns one behind the other. With dilation d, columns whose numbers are equal
+ * modulo d lie together. */
+#ifndef ESV_CONV_TILE_H
+#define ESV_CONV_TILE_H
+
+#include "esv_conv.h"
+
+#define ESV_CONV_C99 1
+
+typedef struct {
+    uint32_t column;     /* values in a column */
+    uint32_t window;     /* values in a window */
+    uint32_t phases;     /* output pixels are computed in this many interleaved runs */
+    uint32_t per_phase;  /* columns in each residue class of the dilation */
+    uint32_t num_pixels; /* output pixels in this tile */
+} esv_conv_tile;
+
+/* Output pixels at equal distances whose windows lie at equal distances. */
+typedef struct {
+    uint32_t window;      /* where the first window begins, in values */
+    uint32_t window_step; /* in values */
+    uint32_t pixel;       /* number of the first pixel in the tile; the next is `phases` further */
+    uint32_t count;
+} esv_conv_run;
+
+esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t phase);
+
+/* All output channels of a tile. columns: what esv_conv_s8 laid out; out: the tile's first pixel; weights: room for
+ * decoded ones. */
+void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, int8_t *columns, int8_t *out,
+                      void *weights);
+
+#endif /* ESV_CONV_TILE_H */
