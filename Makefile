@@ -28,16 +28,20 @@ $(VENV)/installed: $(VENV)/packages pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+.PHONY: tools
+tools: ## Install compilers, emulator and analyzers where apt may; say what to do elsewhere.
+	scripts/install-tools
+
 .PHONY: demo
-demo: setup ## Build the bundled net for TensorFlow Lite Micro, enroll a voice, verify others.
+demo: setup tools ## Build the bundled net, enroll a voice and verify others, here and on an emulated Cortex-M4F.
 	$(BIN)/edge-sv demo $(ARGS)
 
 .PHONY: test
-test: setup ## Run the tests; ARGS="-m slow" or ARGS=tests/unit select others.
+test: setup tools ## Run the tests; ARGS="-m slow" or ARGS=tests/unit select others.
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: setup ## Check style, types, import order and the C code's format.
+lint: setup tools ## Check style, types, import order and the C code's format.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
