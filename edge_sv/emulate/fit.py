@@ -38,9 +38,9 @@ def does_not_fit(
         if region == "RAM":
             largest.append(f"stack {stack_bytes:,}")
         details[f"most {names[region]}"] = ", ".join(largest)
-    excess = " and ".join(f"{count:,} bytes of {names[region]}" for region, count in over.items())
+    too_many = " and ".join(f"{count:,} bytes of {names[region]}" for region, count in over.items())
     return DoesNotFit(
-        f"the program does not fit '{board.name}': {excess or 'some memory'} too many",
+        f"the program does not fit '{board.name}': {too_many or 'some memory'} too many",
         details=details,
         hint=" / ".join(_HINTS[region] for region in over) or None,
     )

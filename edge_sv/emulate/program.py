@@ -116,7 +116,7 @@ def _compile(sources: Iterable[Path], options: Sequence[str], folder: Path) -> l
 def _link(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int, *, extra: Sequence[str] = ()) -> str:
     """Link; return what the linker complains about, or nothing."""
     symbols = {**board.memory, "STACK_BYTES": stack_bytes}
-    command = [
+    command: list[str | Path] = [
         f"{PREFIX}gcc",
         *board.core_flags,
         "-nostartfiles",
