@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
+
+import numpy.typing as npt
 
 from edge_sv.errors import ToolMissing, unknown_name
+from edge_sv.resources import targets_dir
 
 GROUP = "edge_sv.generators"
 DEFAULT_PREFIX = "esv_model"
@@ -32,10 +36,31 @@ class PlanCost:
 
 
 @dataclass(frozen=True)
+class Port:
+    """An input or output of a net.
+
+    Args:
+        name: in the model.
+        shape: dimensions.
+        dtype: numpy's name of the element type.
+        scale: value = scale * (q - zero_point); None when the tensor is not quantized.
+        zero_point: likewise.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True)
 class GeneratedNet:
     """A net as source code.
 
     Args:
+        inputs: what it takes.
+        outputs: what it gives.
         files: path within a package -> content.
         plan: the one that was written.
         plans: what every plan would need, for comparison.
@@ -44,6 +69,8 @@ class GeneratedNet:
         kernels: C functions that compute it, sorted.
     """
 
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
     files: Mapping[str, bytes] = field(repr=False)
     plan: PlanName
     plans: tuple[PlanCost, ...]
@@ -75,6 +102,14 @@ class Generator(Protocol):
             UsageError: the prefix is no C name, or the model has no such plan.
         """
 
+    def trace(self, model: bytes, inputs: Sequence[npt.NDArray[Any]]) -> dict[int, npt.NDArray[Any]]:
+        """Run a model's code on this computer and return every computed tensor, by its number in the file.
+
+        Raises:
+            DataError: as `generate`.
+            ToolMissing: there is no C compiler.
+        """
+
 
 def find_generator(name: str) -> Generator:
     """Load an installed generator.
@@ -91,3 +126,27 @@ def find_generator(name: str) -> Generator:
     except ImportError as error:
         raise ToolMissing(f"generator '{name}' is not usable here", details={"got": str(error)}) from error
     return generator
+
+
+def common_sources(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the portable C that generated files need, path in a package -> content.
+
+    Includes are followed; with a header `esv_x.h` come its sources, `esv_x.c` and `esv_x_*.c`.
+    """
+    common = targets_dir() / "common"
+    known = {path.name: path for path in sorted(common.glob("*/*.[ch]")) if path.parent.name in ("include", "src")}
+    needed: dict[str, bytes] = {}
+    unread = [name for data in files.values() for name in _includes(data)]
+    while unread:
+        name = unread.pop()
+        if name not in known or name in needed:
+            continue
+        needed[name] = known[name].read_bytes()
+        stem = name.removesuffix(".h")
+        unread += [*_includes(needed[name]), f"{stem}.c", *(n for n in known if re.fullmatch(rf"{stem}_.*\.c", n))]
+    return {f"{known[name].parent.name}/{name}": data for name, data in sorted(needed.items())}
+
+
+def _includes(source: bytes) -> list[str]:
+    """List the files that a source includes by `#include "..."`, in order."""
+    return [name.decode() for name in re.findall(rb'^#include "([^"]+)"', source, re.MULTILINE)]

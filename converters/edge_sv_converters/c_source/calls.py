@@ -122,14 +122,38 @@ class KernelCall(Call):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class WholeCall(KernelCall):
+    """Whole tensors in, a whole tensor out.
+
+    Args:
+        scratch: bytes of working memory.
+        in_place: as for `ElementCall`.
+    """
+
+    scratch: int = 0
+    in_place: tuple[int, ...] = ()
+
+    @property
+    def scratch_bytes(self) -> int:
+        """See `Call`."""
+        return self.scratch
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RowCall(KernelCall):
     """One output row from `window.height` rows of the one input; without a window from one row of each input.
 
     The kernel may read its rows until it returns, so its output row must lie apart from them.
+
+    Args:
+        window: which rows.
+        scratch: bytes of working memory.
+        whole: the same tensor by one call, for a plan that has all rows one behind the other.
     """
 
     window: Window | None = None
     scratch: int = 0
+    whole: WholeCall | None = None
 
     @property
     def scratch_bytes(self) -> int:
@@ -166,23 +190,6 @@ class ReduceCall(KernelCall):
     def scratch_bytes(self) -> int:
         """The state, for a plan that has all rows at once."""
         return self.state_bytes
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class WholeCall(KernelCall):
-    """Whole tensors in, a whole tensor out.
-
-    Args:
-        in_place: as for `ElementCall`.
-    """
-
-    scratch: int = 0
-    in_place: tuple[int, ...] = ()
-
-    @property
-    def scratch_bytes(self) -> int:
-        """See `Call`."""
-        return self.scratch
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

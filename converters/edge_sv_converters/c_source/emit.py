@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,17 @@ from edge_sv_converters.c_source.statements import (
 )
 
 TEMPLATES = Path(__file__).parent / "templates"
+SENTENCES = {
+    "static": "The net on whole tensors in one block of memory.",
+    "streaming": "The net on frames as they arrive; its memory does not depend on how many.",
+}
 COUNT_BYTES = ALIGNMENT
 """Behind the arena of a speaker net: how many frames it holds."""
 
 
-def emit_static(program: Program, *, prefix: str, banner: str, speaker: Speaker | None) -> EmittedPlan:
+def emit_static(
+    program: Program, *, prefix: str, banner: str, speaker: Speaker | None = None, plan: StaticPlan | None = None
+) -> EmittedPlan:
     """Write a program that runs on whole tensors.
 
     Args:
@@ -36,8 +43,10 @@ def emit_static(program: Program, *, prefix: str, banner: str, speaker: Speaker 
         prefix: of every public name, and of the files.
         banner: first line of each file, without comment marks.
         speaker: also write it as an `esv_net`.
+        plan: where tensors lie; None: over each other wherever possible.
     """
-    plan, constants = plan_static(program), define_constants(program)
+    program = whole_tensors(program)
+    plan, constants = plan or plan_static(program), define_constants(program)
     ram_bytes = plan.arena_bytes + (COUNT_BYTES if speaker else 0)
     source = render("net_static.c.j2", _source_context(program, plan, constants, prefix, banner))
     files = {
@@ -51,12 +60,27 @@ def emit_static(program: Program, *, prefix: str, banner: str, speaker: Speaker 
     return EmittedPlan("static", files, ram_bytes, constants.array_bytes)
 
 
+def whole_tensors(program: Program) -> Program:
+    """Use the kernels that take a tensor at once where there are such."""
+    calls = tuple(call.whole or call if isinstance(call, RowCall) else call for call in program.calls)
+    return replace(program, calls=calls)
+
+
 def emit_header(
-    program: Program, *, prefix: str, banner: str, speaker: Speaker | None, ram_bytes: int, arena_bytes: int | None
+    program: Program,
+    *,
+    prefix: str,
+    banner: str,
+    speaker: Speaker | None,
+    ram_bytes: int,
+    arena_bytes: int | None,
+    streaming: bool = False,
 ) -> str:
     """Write the public header; without `arena_bytes` only the `esv_net` is declared."""
     context = {
         "banner": banner,
+        "sentence": SENTENCES["streaming" if streaming else "static"],
+        "streaming": streaming,
         "prefix": prefix,
         "speaker": speaker,
         "state_bytes": ram_bytes,

@@ -70,6 +70,10 @@ def describe_speaker(graph: Graph, model: bytes) -> Speaker:
     )
 
 
+class NotLocal(Exception):
+    """The net needs whole tensors before its pooling, so that no frame can be let go of; says where."""
+
+
 def _not_a_speaker_net(got: str) -> DataError:
     return DataError(
         "the model takes no feature frames, or gives no embedding",

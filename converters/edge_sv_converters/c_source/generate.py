@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy.typing as npt
+
 from edge_sv.errors import UsageError
-from edge_sv.generator import GeneratedNet, PlanCost, PlanName
+from edge_sv.generator import GeneratedNet, PlanCost, PlanName, Port
 from edge_sv_converters.c_source.calls import KernelCall, Program
 from edge_sv_converters.c_source.emit import emit_static
 from edge_sv_converters.c_source.emitted import EmittedPlan, describe_speaker
-from edge_sv_converters.c_source.graph import read_graph
+from edge_sv_converters.c_source.graph import Tensor, read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
+from edge_sv_converters.c_source.trace import trace_program
 
 MAX_PREFIX = 40
 
@@ -37,6 +43,8 @@ class CSourceGenerator:
         costs = [PlanCost(candidate.name, candidate.ram_bytes) for candidate in emitted]
         chosen = _choose(emitted, plan)
         return GeneratedNet(
+            inputs=tuple(_port(tensor) for tensor in program.inputs),
+            outputs=tuple(_port(tensor) for tensor in program.outputs),
             files={_place(name): text.encode() for name, text in sorted(chosen.files.items())},
             plan=chosen.name,
             plans=tuple(costs),
@@ -44,6 +52,10 @@ class CSourceGenerator:
             constant_bytes=chosen.constant_bytes,
             kernels=_kernels(program),
         )
+
+    def trace(self, model: bytes, inputs: Sequence[npt.NDArray[Any]]) -> dict[int, npt.NDArray[Any]]:
+        """Run a model's code on this computer, see `edge_sv.generator.Generator`."""
+        return trace_program(lower_graph(read_graph(model)), inputs)
 
 
 def check_prefix(prefix: str) -> None:
@@ -74,3 +86,8 @@ def _place(name: str) -> str:
 
 def _kernels(program: Program) -> tuple[str, ...]:
     return tuple(sorted({call.kernel for call in program.calls if isinstance(call, KernelCall)}))
+
+
+def _port(tensor: Tensor) -> Port:
+    scale, zero_point = (None, None) if tensor.scale is None else tensor.grid
+    return Port(tensor.name, tensor.shape, tensor.dtype, scale, zero_point)

@@ -1,4 +1,4 @@
-"""The static plan: where each tensor lies in one arena, two of them over each other where neither is in the other's way.
+"""The static plan: where each tensor lies in one arena, two over each other where neither is in the other's way.
 
 Tensors are placed largest first, each at the lowest address that no placed tensor of an overlapping lifetime blocks.
 An output may run into the memory of an input that nothing needs afterwards: a kernel that goes row by row is done with
@@ -10,6 +10,7 @@ Source: C. Pisarchyk and J. Lee, "Efficient memory management for deep neural ne
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -48,6 +49,18 @@ class StaticPlan:
     arena_bytes: int
     offsets: Mapping[int, int]
     scratch: Mapping[int, int]
+
+
+def plan_apart(program: Program) -> StaticPlan:
+    """Place every tensor beside all others, so that after a run all of them can be read."""
+    sizes = {tensor.index: aligned(tensor.num_bytes) for tensor in program.inputs}
+    sizes |= {call.output.index: aligned(call.output.num_bytes) for call in program.calls}
+    ends = dict(zip(sizes, itertools.accumulate(sizes.values()), strict=True))
+    begin = sum(sizes.values())
+    scratch = _scratch_blocks(program)
+    working = max((block.size for block in scratch.values()), default=0)
+    offsets = {index: end - sizes[index] for index, end in ends.items()}
+    return StaticPlan(begin + working, offsets, dict.fromkeys(scratch, begin))
 
 
 def plan_static(program: Program) -> StaticPlan:

@@ -94,7 +94,7 @@ def window_initializer(call: RowCall) -> str | None:
 def statements(number: int, call: Call, names: Names, plan: StaticPlan) -> list[str]:
     """Write the C statements of a call."""
     if isinstance(call, ViewCall):
-        return _view(call, names)
+        return _view(call, names, plan)
     assert isinstance(call, KernelCall)
     params = f"&{names.constants.params[number]}"
     scratch = f"arena + {plan.scratch[number]}" if number in plan.scratch else "NULL"
@@ -123,9 +123,9 @@ def _runner(call: RowCall, taps: int) -> WindowRunner:
     return WindowRunner(f"{call.kernel}_rows", call.kernel, call.params.ctype, source, output, taps)
 
 
-def _view(call: ViewCall, names: Names) -> list[str]:
+def _view(call: ViewCall, names: Names, plan: StaticPlan) -> list[str]:
     source = call.inputs[0]
-    if not source.constant:
+    if plan.offsets[call.output.index] == plan.offsets.get(source.index):
         return ["/* the same memory under another shape */"]
     return [f"memcpy({names.of(call.output)}, {names.of(source)}, {source.num_bytes});"]
 

@@ -1,0 +1,47 @@
+"""Run a program on this computer and look at every tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sv.compiled_net import CompiledNet
+from edge_sv.generator import common_sources
+from edge_sv.host_library import load_library
+from edge_sv_converters.c_source.calls import Program
+from edge_sv_converters.c_source.emit import emit_static
+from edge_sv_converters.c_source.plan import plan_apart
+
+PREFIX = "esv_traced"
+
+
+def trace_program(
+    program: Program, inputs: Sequence[npt.NDArray[Any]], *, cache: Path | None = None
+) -> dict[int, npt.NDArray[Any]]:
+    """Compile a program with every tensor in memory of its own, run it, and return all tensors by index.
+
+    Args:
+        program: what to run.
+        inputs: one array for each input, of its shape and type.
+        cache: where compiled programs are kept; None: the user's cache.
+
+    Raises:
+        ToolMissing: there is no C compiler.
+    """
+    plan = plan_apart(program)
+    emitted = emit_static(program, prefix=PREFIX, banner="Traced.", plan=plan)
+    files = {name: text.encode() for name, text in emitted.files.items()}
+    library = load_library({**files, **common_sources(files)}, cache=cache)
+    net = CompiledNet(library, PREFIX)
+    net.invoke(inputs)
+    tensors = [*program.inputs, *(call.output for call in program.calls)]
+    return {
+        tensor.index: net.read(plan.offsets[tensor.index], tensor.num_bytes)
+        .view(np.dtype(tensor.dtype))
+        .reshape(tensor.shape)
+        for tensor in tensors
+    }
