@@ -4,7 +4,7 @@
 #ifdef ESV_CONV_C99
 
 #include "esv_requantize.h"
-#include "esv_weights.h"
+#include "esv_conv_weights.h"
 
 static int32_t esv_conv_dot(const int8_t *a, const int8_t *b, uint32_t count, int32_t start)
 {
@@ -19,7 +19,7 @@ void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, 
                       void *weights)
 {
     for (uint32_t c = 0; c < params->out_channels; ++c) {
-        const int8_t *kernel = esv_weights_decode(params, c, tile->window, (int8_t *)weights);
+        const int8_t *kernel = esv_conv_weights_decode(params, c, tile->window, (int8_t *)weights);
         for (uint32_t phase = 0; phase < tile->phases; ++phase) {
             const esv_conv_run run = esv_conv_find_run(params, tile, phase);
             for (uint32_t i = 0; i < run.count; ++i) {

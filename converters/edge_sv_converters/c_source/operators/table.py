@@ -7,12 +7,15 @@ from collections.abc import Callable
 from edge_sv.errors import DataError
 from edge_sv_converters.c_source.calls import Call, Program
 from edge_sv_converters.c_source.graph import Graph, Operation
-from edge_sv_converters.c_source.operators import views
+from edge_sv_converters.c_source.operators import conv, depthwise, views
 
 Lower = Callable[[Operation], tuple[Call, ...]]
 
 LOWERINGS: dict[str, Lower] = {
+    "CONV_2D": conv.lower_conv,
+    "DEPTHWISE_CONV_2D": depthwise.lower,
     "EXPAND_DIMS": views.lower,
+    "FULLY_CONNECTED": conv.lower_fully_connected,
     "RESHAPE": views.lower,
     "SQUEEZE": views.lower,
 }

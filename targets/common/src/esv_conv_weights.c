@@ -1,7 +1,7 @@
-#include "esv_weights.h"
+#include "esv_conv_weights.h"
 
 /* 4-bit integers: low nibbles are four weights in order, high ones the next four. */
-static void esv_weights_decode_s4(const uint8_t *packed, uint32_t groups, int8_t *out)
+static void esv_conv_weights_decode_s4(const uint8_t *packed, uint32_t groups, int8_t *out)
 {
     for (uint32_t i = 0; i < groups; ++i) {
         for (uint32_t j = 0; j < 4; ++j) {
@@ -12,7 +12,7 @@ static void esv_weights_decode_s4(const uint8_t *packed, uint32_t groups, int8_t
     }
 }
 
-static void esv_weights_decode_palette(const uint8_t *packed, uint32_t bits, const int8_t *codebook, uint32_t groups,
+static void esv_conv_weights_decode_palette(const uint8_t *packed, uint32_t bits, const int8_t *codebook, uint32_t groups,
                                        int8_t *out)
 {
     static const uint8_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
@@ -29,7 +29,7 @@ static void esv_weights_decode_palette(const uint8_t *packed, uint32_t bits, con
     }
 }
 
-const int8_t *esv_weights_decode(const esv_conv_params *params, uint32_t channel, uint32_t window, int8_t *room)
+const int8_t *esv_conv_weights_decode(const esv_conv_params *params, uint32_t channel, uint32_t window, int8_t *room)
 {
     if (params->weight_bits == 8) {
         return (const int8_t *)params->weights + channel * window;
@@ -37,10 +37,10 @@ const int8_t *esv_weights_decode(const esv_conv_params *params, uint32_t channel
     const uint32_t groups = (window + 7u) / 8u;
     const uint8_t *packed = (const uint8_t *)params->weights + channel * groups * params->weight_bits;
     if (params->codebook == NULL) {
-        esv_weights_decode_s4(packed, groups, room);
+        esv_conv_weights_decode_s4(packed, groups, room);
     } else {
         const int8_t *codebook = params->codebook + channel * params->codebook_stride;
-        esv_weights_decode_palette(packed, params->weight_bits, codebook, groups, room);
+        esv_conv_weights_decode_palette(packed, params->weight_bits, codebook, groups, room);
     }
     return room;
 }
