@@ -71,17 +71,8 @@ class Engine:
         self._reaches = (ReachStruct * len(reaches))(*[_struct(reach) for reach in reaches])
         self._rings = (RingStruct * len(rings))(*rings)
         counts = len(rings), len(plan.stages), len(reaches), MAX_FRAMES
-        self._stream = StreamStruct(
-            self._rings,
-            self._stages,
-            self._reaches,
-            len(rings),
-            len(plan.stages),
-            len(reaches),
-            MAX_FRAMES,
-            end,
-            end + 4,
-        )
+        tables = self._rings, self._stages, self._reaches
+        self._stream = StreamStruct(*tables, *counts, end, end + ROW_BYTES)
         self._state = np.full(end // 4 + 2, 0x5A5A5A5A, np.uint32)
         taps = max(sum(reach.taps for reach in stage.needs) for stage in plan.stages)
         self._rows = (ctypes.POINTER(ctypes.c_int8) * taps)()
