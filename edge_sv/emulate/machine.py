@@ -17,7 +17,7 @@ from edge_sv.errors import DataError
 QEMU = "qemu-system-arm"
 TIMEOUT_S = 600.0
 FAULT = 99
-_FIGURE = re.compile(r"^emulator: (instructions|stack) (\d+)\n", re.MULTILINE)
+_FIGURES = re.compile(r"\nemulator: instructions (\d+)\nemulator: stack (\d+)\n$")
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ def run_program(
         )
     except subprocess.TimeoutExpired as error:
         raise DataError(f"the program on '{program.board.name}' did not end within {timeout_s:.0f} s") from error
-    figures = {name: int(value) for name, value in _FIGURE.findall(done.stdout)}
-    if len(figures) != 2:
+    figures = _FIGURES.search(done.stdout)
+    if figures is None:
         raise _crashed(program.board, done)
     return FirmwareRun(
-        output=_FIGURE.sub("", done.stdout),
+        output=done.stdout[: figures.start()],
         exit_code=done.returncode,
-        instructions=figures["instructions"],
-        stack_bytes=figures["stack"],
+        instructions=int(figures[1]),
+        stack_bytes=int(figures[2]),
         flash_bytes=program.flash_bytes,
         ram_bytes=program.ram_bytes,
     )

@@ -79,7 +79,7 @@ def build_program(
     common = emulator_sources()
     systick = f"-DEMULATOR_SYSTICK_HZ={board.machine.systick_hz}u"
     options = [*board.core_flags, *flags, systick, *_defines(defines), *_includes([*include_dirs, common])]
-    own = [common / "startup.c", common / "semihosting.c", common / "measure.c", *main]
+    own = [*(common / f"{name}.c" for name in ("startup", "semihosting", "measure", "operators")), *main]
     objects = [
         *_compile(sources, options, folder / PACKAGE),
         *_compile(own, options, folder / EMULATOR),

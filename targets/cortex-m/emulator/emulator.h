@@ -32,12 +32,17 @@ void emulator_close(int handle);
 /* Splits the command line into words, in place; returns how many. */
 int emulator_arguments(char *line, size_t line_bytes, char *words[], int max_words);
 
-/* Instructions since the reset, to the length of a count. */
+/* Instructions since the reset, to the length of a count; the raw counts are cheaper to read. */
 void emulator_clock_start(void);
+uint64_t emulator_counts(void);
+uint64_t emulator_to_instructions(uint64_t counts);
 uint64_t emulator_instructions(void);
 
-/* Fills the free part of the stack with a pattern; how many bytes have been in use since then, at the most. */
+/* Fills the free part of the stack with a pattern; how many bytes deeper the stack has grown since then. */
 void emulator_stack_paint(void);
 size_t emulator_stack_used(void);
+
+/* Writes what each operator of the net has taken, a line each; only in programs with ESV_OPERATOR_HOOK. */
+void emulator_write_operators(void);
 
 #endif /* EMULATOR_H */

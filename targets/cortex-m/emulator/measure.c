@@ -10,11 +10,11 @@
 #define STACK_OWN_WORDS 16 /* what painting itself may push */
 
 extern uint32_t emulator_stack_limit[]; /* lowest word */
-extern uint32_t emulator_stack_top[];   /* one behind the highest */
 
 void emulator_tick(void);
 
 static volatile uint32_t emulator_periods;
+static uint32_t *emulator_painted; /* where the paint ends and the stack of the caller begins */
 
 void emulator_tick(void) { ++emulator_periods; }
 
@@ -26,7 +26,7 @@ void emulator_clock_start(void)
     SYST_CSR = SYST_ENABLE_PROCESSOR_CLOCK_INTERRUPT;
 }
 
-uint64_t emulator_instructions(void)
+uint64_t emulator_counts(void)
 {
     uint32_t periods;
     uint32_t left; /* it counts down */
@@ -34,9 +34,12 @@ uint64_t emulator_instructions(void)
         periods = emulator_periods;
         left = SYST_CVR;
     } while (periods != emulator_periods);
-    const uint64_t counts = (uint64_t)periods * SYST_PERIOD + (SYST_PERIOD - 1u - left);
-    return counts * 1000u / (EMULATOR_SYSTICK_HZ / 1000000u);
+    return (uint64_t)periods * SYST_PERIOD + (SYST_PERIOD - 1u - left);
 }
+
+uint64_t emulator_to_instructions(uint64_t counts) { return counts * 1000u / (EMULATOR_SYSTICK_HZ / 1000000u); }
+
+uint64_t emulator_instructions(void) { return emulator_to_instructions(emulator_counts()); }
 
 static uint32_t *emulator_stack_pointer(void)
 {
@@ -47,7 +50,8 @@ static uint32_t *emulator_stack_pointer(void)
 
 void emulator_stack_paint(void)
 {
-    for (uint32_t *word = emulator_stack_pointer() - STACK_OWN_WORDS; word >= emulator_stack_limit; --word) {
+    emulator_painted = emulator_stack_pointer() - STACK_OWN_WORDS;
+    for (uint32_t *word = emulator_stack_limit; word < emulator_painted; ++word) {
         *word = STACK_PATTERN;
     }
 }
@@ -55,8 +59,8 @@ void emulator_stack_paint(void)
 size_t emulator_stack_used(void)
 {
     const uint32_t *word = emulator_stack_limit;
-    while (word < emulator_stack_top && *word == STACK_PATTERN) {
+    while (word < emulator_painted && *word == STACK_PATTERN) {
         ++word;
     }
-    return (size_t)((const uint8_t *)emulator_stack_top - (const uint8_t *)word);
+    return (size_t)(emulator_painted - word + STACK_OWN_WORDS) * sizeof *word;
 }

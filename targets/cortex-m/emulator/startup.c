@@ -72,7 +72,7 @@ void emulator_reset(void)
     emulator_clock_start();
     const int code = main(count, words);
     const uint64_t instructions = emulator_instructions();
-    emulator_write("emulator: instructions ");
+    emulator_write("\nemulator: instructions ");
     emulator_write_decimal(instructions);
     emulator_write("\nemulator: stack ");
     emulator_write_decimal(emulator_stack_used());
