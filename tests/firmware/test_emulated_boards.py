@@ -91,7 +91,7 @@ def test_every_board_boots_and_counts_instructions(board: str, tmp_path: Path) -
     run = _run_program(tmp_path, board)
     text, counted, root = run.output.splitlines()
     assert text == "from a file"
-    assert int(counted) == pytest.approx(3_000_003, abs=200)  # 10^6 times 3 instructions
+    assert int(counted) == pytest.approx(3_000_003, abs=500)  # 10^6 times 3 instructions
     assert int(root) == 1414213
     assert run.exit_code == 7
     assert 3_000_003 < run.instructions < 3_050_000
@@ -119,12 +119,13 @@ def test_a_stack_that_overflows_is_not_silent(tmp_path: Path) -> None:
     [
         (
             "static volatile uint8_t activations[300000];",
-            r"does not fit 'nrf52840': \d\d,\d\d\d bytes of RAM too many\n(.|\n)*RAM +needs 3\d\d,\d\d\d bytes of 262,144"
-            r"\n(.|\n)*activations 300,000(.|\n)*stack 8,192(.|\n)*try ",
+            r"does not fit 'nrf52840': \d\d,\d{3} bytes of RAM too many\n"
+            r"(.|\n)*RAM +needs 3\d\d,\d{3} bytes of 262,144\n(.|\n)*activations 300,000(.|\n)*stack 8,192(.|\n)*try ",
         ),
         (
             "static const uint8_t activations[2000000] = {1};",
-            r"bytes of flash too many\n(.|\n)*flash +needs 2,\d\d\d,\d\d\d bytes of 1,048,576(.|\n)*activations 2,000,000",
+            r"bytes of flash too many\n"
+            r"(.|\n)*flash +needs 2,\d{3},\d{3} bytes of 1,048,576(.|\n)*activations 2,000,000",
         ),
     ],
     ids=["RAM", "flash"],
