@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sv.errors import DataError
+
 ALIGNMENT = 16
 
 
@@ -47,3 +49,60 @@ class CompiledNet:
     def read(self, offset: int, count: int) -> npt.NDArray[np.uint8]:
         """Return a copy of some bytes of the arena."""
         return self._memory[self._start + offset : self._start + offset + count].copy()
+
+
+class _EsvNet(ctypes.Structure):
+    """`esv_net` of targets/common/include/esv_net.h."""
+
+    _fields_ = (
+        ("model_sha256", ctypes.c_uint8 * 32),
+        ("num_mels", ctypes.c_uint16),
+        ("frames", ctypes.c_uint16),
+        ("embedding_dim", ctypes.c_uint16),
+        ("input_scale", ctypes.c_float),
+        ("input_zero_point", ctypes.c_int32),
+        ("output_scale", ctypes.c_float),
+        ("output_zero_point", ctypes.c_int32),
+        ("state_bytes", ctypes.c_size_t),
+        ("begin", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
+        ("push", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)),
+        ("finish", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)),
+    )
+
+
+class CompiledSpeakerNet:
+    """A generated speaker net: int8 feature frames in, an int8 embedding out, whatever its plan.
+
+    Args:
+        library: defines the `esv_net`.
+        prefix: its name.
+    """
+
+    def __init__(self, library: ctypes.CDLL, prefix: str) -> None:
+        self._net = _EsvNet.in_dll(library, prefix)
+        self._library = library  # stays loaded as long as the net
+        self._memory = np.zeros(self._net.state_bytes + ALIGNMENT, np.uint8)
+        self._state = self._memory.ctypes.data + -self._memory.ctypes.data % ALIGNMENT
+        self.model_sha256 = bytes(self._net.model_sha256).hex()
+        self.state_bytes = int(self._net.state_bytes)
+        self.num_mels, self.embedding_dim = int(self._net.num_mels), int(self._net.embedding_dim)
+        self.frames = int(self._net.frames)
+
+    def run(self, segment: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """Embed one segment, (frames, num_mels) -> (embedding_dim,).
+
+        Raises:
+            DataError: the net does not take so many frames, or they are of another size.
+        """
+        frames = np.ascontiguousarray(segment, np.int8)
+        embedding = np.zeros(self.embedding_dim, np.int8)
+        if frames.ndim != 2 or frames.shape[1] != self.num_mels:
+            raise DataError(f"the net takes frames of {self.num_mels} values", details={"got": str(frames.shape)})
+        self._net.begin(self._state)
+        status = 0
+        for frame in frames:
+            status = status or self._net.push(self._state, frame.ctypes.data)
+        status = status or self._net.finish(self._state, embedding.ctypes.data)
+        if status != 0:
+            raise DataError(f"the net does not take {len(frames)} frames", details={"status": str(status)})
+        return embedding

@@ -83,6 +83,8 @@ def calibrate(
 class Converter(Protocol):
     """Turns a float net into a converted model."""
 
+    name: str
+    """Of the model files it makes, in their provenance. One that writes another's files in a new form has its name."""
     version: str
     """Changes when the same inputs give another result."""
 

@@ -1,19 +1,18 @@
-"""What turns a converted model into source code, and how one is found: plug-ins by entry point, as converters are."""
+"""What turns a converted model into source code: a converter plug-in that can do that, too."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
-from edge_sv.errors import ToolMissing, unknown_name
+from edge_sv.converter import find_converter
+from edge_sv.errors import UsageError
 from edge_sv.resources import targets_dir
 
-GROUP = "edge_sv.generators"
 DEFAULT_PREFIX = "esv_model"
 
 PlanName = Literal["static", "streaming"]
@@ -79,11 +78,9 @@ class GeneratedNet:
     kernels: tuple[str, ...]
 
 
+@runtime_checkable
 class Generator(Protocol):
     """Turns a .tflite into source code."""
-
-    version: str
-    """Changes when the same inputs give another result."""
 
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
@@ -112,20 +109,16 @@ class Generator(Protocol):
 
 
 def find_generator(name: str) -> Generator:
-    """Load an installed generator.
+    """Load an installed converter that generates source code.
 
     Raises:
         UsageError: there is none of this name.
         ToolMissing: it is installed and a package it needs is not.
     """
-    installed = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in installed:
-        raise unknown_name("generator", name, installed)
-    try:
-        generator: Generator = installed[name].load()()
-    except ImportError as error:
-        raise ToolMissing(f"generator '{name}' is not usable here", details={"got": str(error)}) from error
-    return generator
+    converter = find_converter(name)
+    if not isinstance(converter, Generator):
+        raise UsageError(f"converter '{name}' generates no source code")
+    return converter
 
 
 def common_sources(files: Mapping[str, bytes]) -> dict[str, bytes]:

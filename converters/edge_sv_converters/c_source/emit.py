@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from edge_sv.package.render import c_float
-from edge_sv_converters.c_source.calls import KernelCall, Program, RowCall
+from edge_sv_converters.c_source.calls import Call, KernelCall, Program, RowCall, ViewCall
 from edge_sv_converters.c_source.constants import C_TYPES, Constants, comment, define_constants
 from edge_sv_converters.c_source.emitted import EmittedPlan, Speaker
 from edge_sv_converters.c_source.graph import Tensor
@@ -43,7 +43,7 @@ def emit_static(
         prefix: of every public name, and of the files.
         banner: first line of each file, without comment marks.
         speaker: also write it as an `esv_net`.
-        plan: where tensors lie; None: over each other wherever possible.
+        plan: of `whole_tensors(program)`; None: tensors lie over each other wherever possible.
     """
     program = whole_tensors(program)
     plan, constants = plan or plan_static(program), define_constants(program)
@@ -159,9 +159,14 @@ def _interface(tensor: Tensor) -> str:
 
 def _variables(program: Program, names: Names, plan: StaticPlan) -> Iterator[dict[str, Any]]:
     """Yield what declares each tensor that a statement mentions."""
-    used = {t.index for call in program.calls if isinstance(call, KernelCall) for t in (*call.inputs, call.output)}
+    used = {t.index for call in program.calls if not _is_free(call, plan) for t in (*call.inputs, call.output)}
     computed = {tensor.index: tensor for tensor in (*program.inputs, *(call.output for call in program.calls))}
     for index, tensor in computed.items():
         if index in used:
             ctype, shape = C_TYPES[tensor.dtype], tensor.shape
             yield {"name": names.of(tensor), "ctype": ctype, "offset": plan.offsets[index], "shape": shape}
+
+
+def _is_free(call: Call, plan: StaticPlan) -> bool:
+    """Whether a call is a view that lies in its source's memory."""
+    return isinstance(call, ViewCall) and plan.offsets[call.output.index] == plan.offsets.get(call.inputs[0].index)

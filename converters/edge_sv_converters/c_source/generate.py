@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,15 +15,16 @@ from edge_sv_converters.c_source.emit import emit_static
 from edge_sv_converters.c_source.emitted import EmittedPlan, describe_speaker
 from edge_sv_converters.c_source.graph import Tensor, read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
+from edge_sv_converters.c_source.stream_source import emit_streaming
+from edge_sv_converters.c_source.streaming import NotLocal, plan_streaming
 from edge_sv_converters.c_source.trace import trace_program
+from edge_sv_converters.tflite import TfliteConverter
 
 MAX_PREFIX = 40
 
 
-class CSourceGenerator:
-    """Writes C99; see `edge_sv.generator.Generator`."""
-
-    version = "1"
+class CSourceConverter(TfliteConverter):
+    """The `c_source` converter: makes the model as `tflite` does, and writes it as C99 (`edge_sv.generator.Generator`)."""
 
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
@@ -41,6 +41,13 @@ class CSourceGenerator:
         net = describe_speaker(graph, model) if speaker else None
         emitted = [emit_static(program, prefix=prefix, banner=banner, speaker=net)]
         costs = [PlanCost(candidate.name, candidate.ram_bytes) for candidate in emitted]
+        if net is not None:
+            streaming = plan_streaming(program)
+            if isinstance(streaming, NotLocal):
+                costs.append(PlanCost("streaming", None, str(streaming)))
+            else:
+                emitted.append(emit_streaming(program, streaming, prefix=prefix, banner=banner, speaker=net))
+                costs.append(PlanCost("streaming", streaming.state_bytes))
         chosen = _choose(emitted, plan)
         return GeneratedNet(
             inputs=tuple(_port(tensor) for tensor in program.inputs),

@@ -13,7 +13,7 @@ from edge_sv.compiled_net import CompiledNet
 from edge_sv.generator import common_sources
 from edge_sv.host_library import load_library
 from edge_sv_converters.c_source.calls import Program
-from edge_sv_converters.c_source.emit import emit_static
+from edge_sv_converters.c_source.emit import emit_static, whole_tensors
 from edge_sv_converters.c_source.plan import plan_apart
 
 PREFIX = "esv_traced"
@@ -32,7 +32,7 @@ def trace_program(
     Raises:
         ToolMissing: there is no C compiler.
     """
-    plan = plan_apart(program)
+    plan = plan_apart(whole_tensors(program))
     emitted = emit_static(program, prefix=PREFIX, banner="Traced.", plan=plan)
     files = {name: text.encode() for name, text in emitted.files.items()}
     library = load_library({**files, **common_sources(files)}, cache=cache)
