@@ -120,14 +120,19 @@ def hann_window(length: int) -> Float32:
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
+def mel_edges(num_mels: int, fmin_hz: float, fmax_hz: float) -> npt.NDArray[np.float64]:
+    """Return where the triangles begin, peak and end in Hz, (num_mels + 2,): band i rises from edge i to edge i + 1."""
+    low, high = (2595 * np.log10(1 + f / 700) for f in (fmin_hz, fmax_hz))
+    return np.asarray(700 * (10 ** (np.linspace(low, high, num_mels + 2) / 2595) - 1))
+
+
 @functools.lru_cache(maxsize=8)
 def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int, fmin_hz: float, fmax_hz: float) -> Float32:
     """Return HTK mel triangles over power-spectrum bins, (fft_size // 2 + 1, num_mels), peaks 1, no area normalization.
 
     Source: S. Young et al., The HTK Book, section 5.4: mel(f) = 2595 log10(1 + f / 700).
     """
-    low, high = (2595 * np.log10(1 + f / 700) for f in (fmin_hz, fmax_hz))
-    edges = 700 * (10 ** (np.linspace(low, high, num_mels + 2) / 2595) - 1)
+    edges = mel_edges(num_mels, fmin_hz, fmax_hz)
     bins = np.arange(fft_size // 2 + 1) * (sample_rate / fft_size)
     rising = (bins[:, None] - edges[None, :-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[None, 2:] - bins[:, None]) / (edges[2:] - edges[1:-1])

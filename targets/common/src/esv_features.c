@@ -1,0 +1,112 @@
+#include "esv_features.h"
+
+#include <stdbool.h>
+
+static size_t esv_features_align(size_t bytes) { return (bytes + 15u) & ~(size_t)15u; }
+
+static bool esv_features_fft_possible(const esv_fft_tables *fft)
+{
+    return fft->window != NULL && fft->cosines != NULL && fft->order != NULL && fft->size >= 16 && fft->size <= 4096 &&
+           (fft->size & (fft->size - 1)) == 0 && fft->window_length >= 1 && fft->window_length <= fft->size &&
+           fft->window_shift <= 15 && fft->power_shift <= 31;
+}
+
+static bool esv_features_bands_possible(const esv_features_config *config)
+{
+    if (config->num_mels == 0 || config->segment_bins == NULL || config->rising == NULL || config->first_bin == 0) {
+        return false;
+    }
+    uint32_t bins = config->first_bin;
+    for (size_t segment = 0; segment <= config->num_mels; ++segment) {
+        bins += config->segment_bins[segment];
+    }
+    return bins <= config->fft.size / 2u;
+}
+
+static bool esv_features_possible(const esv_features_config *config)
+{
+    return config != NULL && esv_features_fft_possible(&config->fft) && esv_features_bands_possible(config) &&
+           config->hop_length >= 1 && config->mean_start != NULL && config->floor > 0 && config->inverse_scale > 0 &&
+           config->low <= config->high;
+}
+
+size_t esv_features_bytes(const esv_features_config *config)
+{
+    if (!esv_features_possible(config)) {
+        return 0;
+    }
+    return esv_features_align(config->fft.size / 2u * sizeof(esv_fft_bin)) +
+           esv_features_align(config->num_mels * sizeof(esv_features_value)) +
+           esv_features_align(config->fft.window_length * sizeof(int16_t));
+}
+
+esv_status esv_features_init(esv_features *self, const esv_features_config *config, void *memory, size_t memory_bytes)
+{
+    if (self == NULL || config == NULL || memory == NULL) {
+        return ESV_ERR_ARGUMENT;
+    }
+    const size_t needed = esv_features_bytes(config);
+    if (needed == 0) {
+        return ESV_ERR_CONFIG;
+    }
+    if (memory_bytes < needed || ((uintptr_t)memory & 15u) != 0) {
+        return ESV_ERR_MEMORY;
+    }
+    uint8_t *place = (uint8_t *)memory;
+    self->config = config;
+    self->bins = (esv_fft_bin *)(void *)place;
+    place += esv_features_align(config->fft.size / 2u * sizeof(esv_fft_bin));
+    self->mean = (esv_features_value *)(void *)place;
+    place += esv_features_align(config->num_mels * sizeof(esv_features_value));
+    self->samples = (int16_t *)(void *)place;
+    esv_features_reset(self);
+    return ESV_OK;
+}
+
+void esv_features_reset(esv_features *self)
+{
+    const esv_features_config *config = self->config;
+    self->filled = 0;
+    self->skip = 0;
+    self->counted = config->prior_frames < config->horizon_frames ? config->prior_frames : config->horizon_frames;
+    for (size_t band = 0; band < config->num_mels; ++band) {
+        self->mean[band] = config->mean_start[band];
+    }
+}
+
+/* Moves on by a hop; the end of this window is the start of the next one. */
+static void esv_features_hop(esv_features *self)
+{
+    const uint16_t window = self->config->fft.window_length;
+    const uint16_t hop = self->config->hop_length;
+    const uint16_t kept = hop < window ? (uint16_t)(window - hop) : 0;
+    for (size_t i = 0; i < kept; ++i) {
+        self->samples[i] = self->samples[hop + i];
+    }
+    self->filled = kept;
+    self->skip = hop > window ? (uint16_t)(hop - window) : 0;
+}
+
+static size_t esv_features_smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+esv_status esv_features_next(esv_features *self, const int16_t **pcm, size_t *num_samples, int8_t *frame)
+{
+    const uint16_t window = self->config->fft.window_length;
+    const size_t dropped = esv_features_smaller(self->skip, *num_samples);
+    self->skip = (uint16_t)(self->skip - dropped);
+    const size_t taken = esv_features_smaller((size_t)(window - self->filled), *num_samples - dropped);
+    int16_t *to = &self->samples[self->filled];
+    const int16_t *from = *pcm + dropped;
+    for (size_t i = 0; i < taken; ++i) {
+        to[i] = from[i];
+    }
+    self->filled = (uint16_t)(self->filled + taken);
+    *pcm += dropped + taken;
+    *num_samples -= dropped + taken;
+    if (self->filled < window) {
+        return ESV_MORE;
+    }
+    esv_features_compute(self, frame);
+    esv_features_hop(self);
+    return ESV_OK;
+}

@@ -1,0 +1,135 @@
+#include "esv_float.h"
+
+#include "esv_fft.h"
+
+#if !ESV_FEATURES_FIXED
+
+#include <stddef.h>
+
+static esv_fft_complex esv_fft_add(esv_fft_complex a, esv_fft_complex b)
+{
+    const esv_fft_complex sum = {a.re + b.re, a.im + b.im};
+    return sum;
+}
+
+static esv_fft_complex esv_fft_sub(esv_fft_complex a, esv_fft_complex b)
+{
+    const esv_fft_complex difference = {a.re - b.re, a.im - b.im};
+    return difference;
+}
+
+static esv_fft_complex esv_fft_mul(esv_fft_complex a, esv_fft_complex b)
+{
+    const esv_fft_complex product = {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+    return product;
+}
+
+/* exp(-2 pi i k / size), k < 3/4 size. */
+static esv_fft_complex esv_fft_twiddle(const esv_fft_tables *tables, size_t k)
+{
+    const esv_fft_complex twiddle = {tables->cosines[k], tables->cosines[k + tables->size / 4u]};
+    return twiddle;
+}
+
+/* Complex point n of the windowed samples, zero behind the window. */
+static esv_fft_complex esv_fft_windowed(const esv_fft_tables *tables, const int16_t *samples, size_t n)
+{
+    const size_t length = tables->window_length;
+    esv_fft_complex point = {0.0f, 0.0f};
+    if (2 * n + 1 < length) {
+        point.re = (float)samples[2 * n] * tables->window[2 * n];
+        point.im = (float)samples[2 * n + 1] * tables->window[2 * n + 1];
+    } else if (2 * n < length) {
+        point.re = (float)samples[2 * n] * tables->window[2 * n];
+    }
+    return point;
+}
+
+/* Combines four transforms of length m, whose points at one frequency are a, t1, t2, t3 (already turned). */
+static void esv_fft_butterfly(esv_fft_bin *at, size_t m, esv_fft_complex a, esv_fft_complex t1, esv_fft_complex t2,
+                              esv_fft_complex t3)
+{
+    const esv_fft_complex even = esv_fft_add(a, t2);
+    const esv_fft_complex odd = esv_fft_sub(a, t2);
+    const esv_fft_complex sum = esv_fft_add(t1, t3);
+    const esv_fft_complex turned = esv_fft_sub(t1, t3); /* times -i below */
+    at[0].value = esv_fft_add(even, sum);
+    at[m].value.re = odd.re + turned.im;
+    at[m].value.im = odd.im - turned.re;
+    at[2 * m].value = esv_fft_sub(even, sum);
+    at[3 * m].value.re = odd.re - turned.im;
+    at[3 * m].value.im = odd.im + turned.re;
+}
+
+/* The first step, radix 2 or 4, straight from the samples. Returns its radix. */
+static size_t esv_fft_first(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
+{
+    const size_t points = tables->size / 2u;
+    const size_t radix = (points & 0x5555u) != 0 ? 4 : 2; /* 4 where points is a power of four */
+    const size_t groups = points / radix;
+    for (size_t n = 0; n < groups; ++n) {
+        esv_fft_bin *at = &bins[tables->order[n]];
+        const esv_fft_complex a = esv_fft_windowed(tables, samples, n);
+        const esv_fft_complex b = esv_fft_windowed(tables, samples, n + groups);
+        if (radix == 2) {
+            at[0].value = esv_fft_add(a, b);
+            at[1].value = esv_fft_sub(a, b);
+        } else {
+            const esv_fft_complex c = esv_fft_windowed(tables, samples, n + 2 * groups);
+            const esv_fft_complex d = esv_fft_windowed(tables, samples, n + 3 * groups);
+            esv_fft_butterfly(at, 1, a, b, c, d);
+        }
+    }
+    return radix;
+}
+
+/* Turns transforms of length m into transforms of length 4 m. */
+static void esv_fft_step(const esv_fft_tables *tables, esv_fft_bin *bins, size_t m)
+{
+    const size_t points = tables->size / 2u;
+    const size_t turn = tables->size / (4 * m);
+    for (size_t p = 0; p < points; p += 4 * m) {
+        esv_fft_bin *at = &bins[p];
+        esv_fft_butterfly(at, m, at[0].value, at[m].value, at[2 * m].value, at[3 * m].value);
+    }
+    for (size_t j = 1; j < m; ++j) {
+        const esv_fft_complex w1 = esv_fft_twiddle(tables, j * turn);
+        const esv_fft_complex w2 = esv_fft_twiddle(tables, 2 * j * turn);
+        const esv_fft_complex w3 = esv_fft_twiddle(tables, 3 * j * turn);
+        for (size_t p = j; p < points; p += 4 * m) {
+            esv_fft_bin *at = &bins[p];
+            esv_fft_butterfly(at, m, at[0].value, esv_fft_mul(at[m].value, w1), esv_fft_mul(at[2 * m].value, w2),
+                              esv_fft_mul(at[3 * m].value, w3));
+        }
+    }
+}
+
+static float esv_fft_square(esv_fft_complex a) { return a.re * a.re + a.im * a.im; }
+
+/* Separates the transforms of even and odd samples, joins them to the real transform, squares. The window's factor 1/2
+ * makes up for sums where means belong. */
+static void esv_fft_separate(const esv_fft_tables *tables, esv_fft_bin *bins)
+{
+    const size_t points = tables->size / 2u;
+    for (size_t k = 1; k < points / 2; ++k) {
+        const esv_fft_complex a = bins[k].value;
+        const esv_fft_complex b = bins[points - k].value;
+        const esv_fft_complex even = {a.re + b.re, a.im - b.im};
+        const esv_fft_complex odd = {a.im + b.im, b.re - a.re};
+        const esv_fft_complex turned = esv_fft_mul(odd, esv_fft_twiddle(tables, k));
+        bins[k].power = esv_fft_square(esv_fft_add(even, turned));
+        bins[points - k].power = esv_fft_square(esv_fft_sub(even, turned));
+    }
+    const esv_fft_complex middle = bins[points / 2].value;
+    bins[points / 2].power = 4.0f * esv_fft_square(middle);
+}
+
+void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
+{
+    for (size_t m = esv_fft_first(tables, samples, bins); m < tables->size / 2u; m *= 4) {
+        esv_fft_step(tables, bins, m);
+    }
+    esv_fft_separate(tables, bins);
+}
+
+#endif
