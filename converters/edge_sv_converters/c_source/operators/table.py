@@ -7,17 +7,32 @@ from collections.abc import Callable
 from edge_sv.errors import DataError
 from edge_sv_converters.c_source.calls import Call, Program
 from edge_sv_converters.c_source.graph import Graph, Operation
-from edge_sv_converters.c_source.operators import conv, depthwise, views
+from edge_sv_converters.c_source.operators import activations, conv, depthwise, elementwise, moves, pool, reduce, views
 
 Lower = Callable[[Operation], tuple[Call, ...]]
 
 LOWERINGS: dict[str, Lower] = {
+    "ADD": elementwise.lower_add,
+    "AVERAGE_POOL_2D": pool.lower,
+    "CONCATENATION": moves.lower_concatenation,
     "CONV_2D": conv.lower_conv,
     "DEPTHWISE_CONV_2D": depthwise.lower,
     "EXPAND_DIMS": views.lower,
     "FULLY_CONNECTED": conv.lower_fully_connected,
+    "LOGISTIC": activations.lower,
+    "MAX_POOL_2D": pool.lower,
+    "MEAN": reduce.lower_mean,
+    "MUL": elementwise.lower_mul,
     "RESHAPE": views.lower,
+    "RSQRT": activations.lower,
+    "SLICE": moves.lower_slice,
+    "SPLIT": moves.lower_split,
+    "SPLIT_V": moves.lower_split_v,
     "SQUEEZE": views.lower,
+    "STRIDED_SLICE": moves.lower_strided_slice,
+    "SUB": elementwise.lower_sub,
+    "TANH": activations.lower,
+    "TRANSPOSE": moves.lower_transpose,
 }
 
 

@@ -1,0 +1,77 @@
+#include "esv_mul.h"
+
+#include "esv_clamp.h"
+#include "esv_saturate.h"
+#include "esv_requantize.h"
+
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+
+static inline int32x4_t mul_four(const esv_mul_params *p, int32x4_t a, int32x4_t b)
+{
+    const int32x4_t scaled = vmlasq_n_s32(b, vdupq_n_s32(p->b_factor), p->b_offset);
+    const int32x4_t product = vmulq_s32(vaddq_n_s32(a, p->a_offset), scaled);
+    const int32x4_t value = vaddq_n_s32(vrmulhq_s32(product, vdupq_n_s32(p->multiplier)), p->out_zero_point);
+    return vminq_s32(vmaxq_s32(value, vdupq_n_s32(p->out_min)), vdupq_n_s32(p->out_max));
+}
+
+static void mul(const esv_mul_params *params, const int8_t *a, const int8_t *b, int8_t *out, size_t count)
+{
+    const esv_mul_params p = *params;
+    for (; count >= 4; count -= 4, a += 4, b += 4, out += 4) {
+        vstrbq_s32(out, mul_four(&p, vldrbq_s32(a), vldrbq_s32(b)));
+    }
+    if (count > 0) {
+        const mve_pred16_t tail = vctp32q((uint32_t)count);
+        vstrbq_p_s32(out, mul_four(&p, vldrbq_z_s32(a, tail), vldrbq_z_s32(b, tail)), tail);
+    }
+}
+#else
+static void mul(const esv_mul_params *p, const int8_t *a, const int8_t *b, int8_t *out, size_t count)
+{
+    const int32_t a_offset = p->a_offset, b_factor = p->b_factor, b_offset = p->b_offset;
+    const int32_t multiplier = p->multiplier, zero_point = p->out_zero_point;
+    for (; count >= 2; count -= 2, a += 2, b += 2, out += 2) {
+        const int32_t x = (a[0] + a_offset) * (b[0] * b_factor + b_offset);
+        const int32_t y = (a[1] + a_offset) * (b[1] * b_factor + b_offset);
+        out[0] = esv_saturate_s8(esv_multiply_high(x, multiplier, zero_point));
+        out[1] = esv_saturate_s8(esv_multiply_high(y, multiplier, zero_point));
+    }
+    if (count > 0) {
+        const int32_t x = (*a + a_offset) * (*b * b_factor + b_offset);
+        *out = esv_saturate_s8(esv_multiply_high(x, multiplier, zero_point));
+    }
+}
+#endif
+
+void esv_mul_s8(const void *params, const void *a, const void *b, void *out, size_t count)
+{
+    const esv_mul_params *p = (const esv_mul_params *)params;
+    mul(p, (const int8_t *)a, (const int8_t *)b, (int8_t *)out, count);
+#if !defined(__ARM_FEATURE_MVE)
+    esv_clamp_s8((int8_t *)out, count, p->out_min, p->out_max);
+#endif
+}
+
+void esv_mul_rounded_s8(const void *params, const void *a, const void *b, void *out, size_t count)
+{
+    const esv_mul_rounded_params *p = (const esv_mul_rounded_params *)params;
+    const int8_t *from_a = (const int8_t *)a, *from_b = (const int8_t *)b;
+    for (size_t i = 0; i < count; ++i) {
+        const int32_t product = (from_a[i] + p->a_offset) * (from_b[i] + p->b_offset);
+        const int32_t value = esv_requantize(product, p->multiplier, p->shift) + p->out_zero_point;
+        ((int8_t *)out)[i] = (int8_t)esv_clamp(value, p->out_min, p->out_max);
+    }
+}
+
+void esv_mul_broadcast_s8(const void *params, const void *a, const void *b, void *out, size_t count)
+{
+    const esv_mul_broadcast_params *p = (const esv_mul_broadcast_params *)params;
+    esv_broadcast_run(&p->shape, esv_mul_s8, &p->mul, a, b, out, count);
+}
+
+void esv_mul_rounded_broadcast_s8(const void *params, const void *a, const void *b, void *out, size_t count)
+{
+    const esv_mul_rounded_broadcast_params *p = (const esv_mul_rounded_broadcast_params *)params;
+    esv_broadcast_run(&p->shape, esv_mul_rounded_s8, &p->mul, a, b, out, count);
+}
