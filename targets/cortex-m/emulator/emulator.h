@@ -23,6 +23,7 @@ void emulator_write_decimal(uint64_t value);
 /* Files of the computer. Open returns a handle, or -1; read and write return the bytes that they moved. */
 int emulator_open_read(const char *path);
 int emulator_open_write(const char *path);
+int emulator_open_update(const char *path);
 size_t emulator_read(int handle, void *buffer, size_t bytes);
 size_t emulator_write_bytes(int handle, const void *buffer, size_t bytes);
 void emulator_seek(int handle, size_t position);

@@ -13,8 +13,9 @@ enum {
     SYS_FLEN = 0x0C,
     SYS_GET_CMDLINE = 0x15,
     SYS_EXIT_EXTENDED = 0x20,
-    MODE_READ = 1, /* "rb" */
-    MODE_WRITE = 5 /* "wb" */
+    MODE_READ = 1,   /* "rb" */
+    MODE_UPDATE = 3, /* "r+b" */
+    MODE_WRITE = 5   /* "wb" */
 };
 
 static intptr_t emulator_call(uint32_t operation, const void *argument)
@@ -56,6 +57,8 @@ static int emulator_open(const char *path, uintptr_t mode)
 int emulator_open_read(const char *path) { return emulator_open(path, MODE_READ); }
 
 int emulator_open_write(const char *path) { return emulator_open(path, MODE_WRITE); }
+
+int emulator_open_update(const char *path) { return emulator_open(path, MODE_UPDATE); }
 
 /* Both calls answer with the number of bytes that they did not move. */
 static size_t emulator_move(uint32_t operation, int handle, const void *buffer, size_t bytes)
