@@ -43,7 +43,7 @@ def pack_int8(weights: npt.NDArray[np.int8]) -> PackedWeights:
 
 def pack_int4(weights: npt.NDArray[np.int8]) -> PackedWeights:
     """Pack weights from -8 to 7, (out_channels, height, width, in_channels)."""
-    nibbles = in_groups(in_columns(weights)).astype(np.uint8) & 15
+    nibbles = (in_groups(in_columns(weights)) + 8).astype(np.uint8)
     packed = nibbles[..., :4] | (nibbles[..., 4:] << 4)
     return PackedWeights(packed.reshape(len(weights), -1), 4)
 

@@ -17,7 +17,7 @@ extern "C" {
 /* Weights are stored once for each output channel, in the order (kernel_width, column), where a column is
  * (kernel_height, in_channels) and zeros up to a multiple of 4: with `window` = kernel_width * column,
  *   8 bits             (out_channels, window) int8
- *   4 bits, codebook 0 (out_channels, groups of 8, 4 bytes): byte i of a group holds weight i low and i + 4 high
+ *   4 bits, codebook 0 (out_channels, groups of 8, 4 bytes): byte i of a group holds weight i low, i + 4 high, plus 8
  *   1-4 bits, codebook (out_channels, groups of 8, weight_bits bytes): little endian, indices at rising bits in the
  *                      order 0 2 1 3 4 6 5 7; the codebook is (2**weight_bits) int8, of the layer or of each channel
  * The address is a multiple of 4. edge_sv_converters.c_source.weights packs them. */

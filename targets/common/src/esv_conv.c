@@ -1,7 +1,10 @@
 /* The convolution around its inner loops: tiles of a row, and the columns they read. */
 #include "esv_conv.h"
 
+#include <string.h>
+
 #include "esv_conv_tile.h"
+#include "esv_requantize.h"
 
 static uint32_t esv_conv_round_up(uint32_t value, uint32_t step) { return (value + step - 1u) / step * step; }
 
@@ -22,14 +25,25 @@ static esv_conv_tile esv_conv_describe_tile(const esv_conv_params *params, uint3
     const uint32_t columns = esv_conv_num_columns(params, num_pixels);
     tile.per_phase = esv_conv_round_up(columns, params->dilation_width) / params->dilation_width;
     tile.num_pixels = num_pixels;
+    tile.columns_bytes = tile.per_phase * params->dilation_width * tile.column;
     return tile;
 }
 
 size_t esv_conv_scratch_bytes(const esv_conv_params *params)
 {
     const esv_conv_tile tile = esv_conv_describe_tile(params, params->tile_width);
-    const uint32_t columns = tile.per_phase * params->dilation_width;
-    return (size_t)2u * columns * tile.column + (size_t)4u * esv_conv_round_up(tile.window, 8);
+    return (size_t)2u * tile.columns_bytes + (size_t)4u * esv_conv_round_up(tile.window, 8);
+}
+
+/* A copy of few bytes: by words, then by bytes. */
+static void esv_conv_copy(int8_t *out, const int8_t *in, uint32_t count)
+{
+    for (; count >= 4u; count -= 4u, in += 4, out += 4) {
+        memcpy(out, in, 4);
+    }
+    for (; count > 0; --count) {
+        *out++ = *in++;
+    }
 }
 
 /* Copies the values under one column of the kernel; outside of the row they are the zero point. column: (tile column).
@@ -37,36 +51,30 @@ size_t esv_conv_scratch_bytes(const esv_conv_params *params)
 static void esv_conv_fill_column(const esv_conv_params *params, const int8_t *const rows[], int32_t x, int8_t *column)
 {
     const uint32_t channels = params->in_channels;
-    for (uint32_t ky = 0; ky < params->kernel_height; ++ky) {
-        if (x < 0 || x >= params->in_width) {
-            for (uint32_t c = 0; c < channels; ++c) {
-                *column++ = params->input_zero_point;
-            }
-        } else {
-            const int8_t *pixel = rows[ky] + (uint32_t)x * channels;
-            for (uint32_t c = 0; c < channels; ++c) {
-                *column++ = pixel[c];
-            }
+    const uint32_t count = params->kernel_height * channels;
+    if (x < 0 || x >= params->in_width) {
+        memset(column, params->input_zero_point, count);
+        column += count;
+    } else {
+        const uint32_t at = (uint32_t)x * channels;
+        for (uint32_t ky = 0; ky < params->kernel_height; ++ky, column += channels) {
+            esv_conv_copy(column, rows[ky] + at, channels);
         }
     }
-    for (uint32_t i = params->kernel_height * channels; i % 4u != 0; ++i) {
+    for (uint32_t i = count; i % 4u != 0; ++i) {
         *column++ = 0;
     }
 }
 
 static void esv_conv_fill(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *const rows[],
-                          uint32_t first_pixel, int8_t *columns)
+                          int32_t first, int8_t *columns)
 {
-    const uint32_t count = esv_conv_num_columns(params, tile->num_pixels);
-    const int32_t first = (int32_t)(first_pixel * params->stride_width) - params->pad_left;
-    uint32_t residue = 0;
-    uint32_t slot = 0;
-    for (uint32_t i = 0; i < count; ++i) {
-        esv_conv_fill_column(params, rows, first + (int32_t)i,
-                             columns + (residue * tile->per_phase + slot) * tile->column);
-        if (++residue == params->dilation_width) {
-            residue = 0;
-            ++slot;
+    for (uint32_t residue = 0; residue < params->dilation_width; ++residue) {
+        int32_t x = first + (int32_t)residue;
+        for (uint32_t slot = 0; slot < tile->per_phase; ++slot) {
+            esv_conv_fill_column(params, rows, x, columns);
+            columns += tile->column;
+            x += params->dilation_width;
         }
     }
 }
@@ -83,16 +91,34 @@ esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_til
     return run;
 }
 
+int8_t esv_conv_requantize(const esv_conv_params *params, uint32_t channel, int32_t sum)
+{
+    return esv_requantize_to_s8(sum, params->multiplier[channel], params->shift[channel], params->output_zero_point,
+                                params->activation_min, params->activation_max);
+}
+
+/* Returns the columns under a tile: in the row itself where they lie there as they should, otherwise in `room`. */
+static const int8_t *esv_conv_find_columns(const esv_conv_params *params, const esv_conv_tile *tile,
+                                           const int8_t *const rows[], uint32_t first_pixel, int8_t *room)
+{
+    const int32_t first = (int32_t)(first_pixel * params->stride_width) - params->pad_left;
+    const int32_t end = first + (int32_t)esv_conv_num_columns(params, tile->num_pixels);
+    if (tile->column == params->in_channels && params->dilation_width == 1 && first >= 0 && end <= params->in_width) {
+        return rows[0] + (uint32_t)first * tile->column;
+    }
+    esv_conv_fill(params, tile, rows, first, room);
+    return room;
+}
+
 void esv_conv_s8(const esv_conv_params *params, const int8_t *const rows[], int8_t *out, void *scratch)
 {
     for (uint32_t first = 0; first < params->out_width; first += params->tile_width) {
         const uint32_t left = params->out_width - first;
-        const uint32_t count = left < params->tile_width ? left : params->tile_width;
-        const esv_conv_tile tile = esv_conv_describe_tile(params, count);
-        const uint32_t columns_bytes = 2u * tile.per_phase * params->dilation_width * tile.column;
-        int8_t *columns = (int8_t *)scratch;
-        esv_conv_fill(params, &tile, rows, first, columns);
-        esv_conv_compute(params, &tile, columns, out + first * params->out_channels, columns + columns_bytes);
+        const esv_conv_tile tile =
+            esv_conv_describe_tile(params, left < params->tile_width ? left : params->tile_width);
+        const int8_t *columns =
+            esv_conv_find_columns(params, &tile, rows, first, (int8_t *)scratch + tile.columns_bytes);
+        esv_conv_compute(params, &tile, columns, out + first * params->out_channels, scratch);
     }
 }
 

@@ -3,7 +3,6 @@
 
 #ifdef ESV_CONV_C99
 
-#include "esv_requantize.h"
 #include "esv_conv_weights.h"
 
 static int32_t esv_conv_dot(const int8_t *a, const int8_t *b, uint32_t count, int32_t start)
@@ -15,19 +14,20 @@ static int32_t esv_conv_dot(const int8_t *a, const int8_t *b, uint32_t count, in
     return (int32_t)sum;
 }
 
-void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, int8_t *columns, int8_t *out,
-                      void *weights)
+void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *columns, int8_t *out,
+                      void *scratch)
 {
+    int8_t *room = (int8_t *)scratch + 2u * tile->columns_bytes;
     for (uint32_t c = 0; c < params->out_channels; ++c) {
-        const int8_t *kernel = esv_conv_weights_decode(params, c, tile->window, (int8_t *)weights);
+        const int8_t *weights = esv_conv_weights_decode(params, c, tile->window, room);
         for (uint32_t phase = 0; phase < tile->phases; ++phase) {
             const esv_conv_run run = esv_conv_find_run(params, tile, phase);
+            const int8_t *window = columns + run.window;
+            int8_t *pixel = out + run.pixel * params->out_channels + c;
             for (uint32_t i = 0; i < run.count; ++i) {
-                const int8_t *window = columns + run.window + i * run.window_step;
-                const int32_t sum = esv_conv_dot(window, kernel, tile->window, params->bias[c]);
-                out[(run.pixel + i * tile->phases) * params->out_channels + c] =
-                    esv_requantize_to_s8(sum, params->multiplier[c], params->shift[c], params->output_zero_point,
-                                         params->activation_min, params->activation_max);
+                *pixel = esv_conv_requantize(params, c, esv_conv_dot(window, weights, tile->window, params->bias[c]));
+                window += run.window_step;
+                pixel += tile->phases * params->out_channels;
             }
         }
     }

@@ -7,14 +7,20 @@
 
 #include "esv_conv.h"
 
+/* The levels beyond C99 are written in GCC's and Clang's assembler syntax. */
+#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+#define ESV_CONV_DSP 1
+#else
 #define ESV_CONV_C99 1
+#endif
 
 typedef struct {
-    uint32_t column;     /* values in a column */
-    uint32_t window;     /* values in a window */
-    uint32_t phases;     /* output pixels are computed in this many interleaved runs */
-    uint32_t per_phase;  /* columns in each residue class of the dilation */
-    uint32_t num_pixels; /* output pixels in this tile */
+    uint32_t column;        /* values in a column */
+    uint32_t window;        /* values in a window */
+    uint32_t phases;        /* output pixels are computed in this many interleaved runs */
+    uint32_t per_phase;     /* columns in each residue class of the dilation */
+    uint32_t num_pixels;    /* output pixels in this tile */
+    uint32_t columns_bytes; /* of all columns */
 } esv_conv_tile;
 
 /* Output pixels at equal distances whose windows lie at equal distances. */
@@ -27,9 +33,13 @@ typedef struct {
 
 esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t phase);
 
-/* All output channels of a tile. columns: what esv_conv_s8 laid out; out: the tile's first pixel; weights: room for
- * decoded ones. */
-void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, int8_t *columns, int8_t *out,
-                      void *weights);
+/* A sum as output: requantized, within the activation's range. */
+int8_t esv_conv_requantize(const esv_conv_params *params, uint32_t channel, int32_t sum);
+
+/* All output channels of a tile; each level has its own. columns: (columns_bytes); they may be the second half of the
+ * first 2 * columns_bytes of scratch. out: the tile's first pixel. scratch: behind that there is room for decoded
+ * weights, 4 * (window rounded up to 8). */
+void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *columns, int8_t *out,
+                      void *scratch);
 
 #endif /* ESV_CONV_TILE_H */

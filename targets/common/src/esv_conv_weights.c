@@ -1,19 +1,19 @@
 #include "esv_conv_weights.h"
 
-/* 4-bit integers: low nibbles are four weights in order, high ones the next four. */
+/* 4-bit integers: low nibbles are four weights in order, high ones the next four; all are 8 more than the weight. */
 static void esv_conv_weights_decode_s4(const uint8_t *packed, uint32_t groups, int8_t *out)
 {
     for (uint32_t i = 0; i < groups; ++i) {
         for (uint32_t j = 0; j < 4; ++j) {
             const uint32_t byte = packed[4 * i + j];
-            out[8 * i + j] = (int8_t)(((byte & 15u) ^ 8u) - 8u);
-            out[8 * i + j + 4] = (int8_t)(((byte >> 4) ^ 8u) - 8u);
+            out[8 * i + j] = (int8_t)((int32_t)(byte & 15u) - 8);
+            out[8 * i + j + 4] = (int8_t)((int32_t)(byte >> 4) - 8);
         }
     }
 }
 
-static void esv_conv_weights_decode_palette(const uint8_t *packed, uint32_t bits, const int8_t *codebook, uint32_t groups,
-                                       int8_t *out)
+static void esv_conv_weights_decode_palette(const uint8_t *packed, uint32_t bits, const int8_t *codebook,
+                                            uint32_t groups, int8_t *out)
 {
     static const uint8_t order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
     const uint32_t mask = (1u << bits) - 1u;

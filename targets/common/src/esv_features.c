@@ -37,7 +37,7 @@ size_t esv_features_bytes(const esv_features_config *config)
     }
     return esv_features_align(config->fft.size / 2u * sizeof(esv_fft_bin)) +
            esv_features_align(config->num_mels * sizeof(esv_features_value)) +
-           esv_features_align(config->fft.window_length * sizeof(int16_t));
+           esv_features_align((config->fft.window_length + 1u) * sizeof(int16_t));
 }
 
 esv_status esv_features_init(esv_features *self, const esv_features_config *config, void *memory, size_t memory_bytes)
@@ -74,15 +74,27 @@ void esv_features_reset(esv_features *self)
     }
 }
 
+/* Copies from the front, so that samples can move towards it. The C library's may go byte by byte. */
+static void esv_features_copy(int16_t *to, const int16_t *from, size_t count)
+{
+    for (; count >= 4; count -= 4, to += 4, from += 4) {
+        to[0] = from[0];
+        to[1] = from[1];
+        to[2] = from[2];
+        to[3] = from[3];
+    }
+    for (; count > 0; --count) {
+        *to++ = *from++;
+    }
+}
+
 /* Moves on by a hop; the end of this window is the start of the next one. */
 static void esv_features_hop(esv_features *self)
 {
     const uint16_t window = self->config->fft.window_length;
     const uint16_t hop = self->config->hop_length;
     const uint16_t kept = hop < window ? (uint16_t)(window - hop) : 0;
-    for (size_t i = 0; i < kept; ++i) {
-        self->samples[i] = self->samples[hop + i];
-    }
+    esv_features_copy(self->samples, self->samples + hop, kept);
     self->filled = kept;
     self->skip = hop > window ? (uint16_t)(hop - window) : 0;
 }
@@ -95,11 +107,7 @@ esv_status esv_features_next(esv_features *self, const int16_t **pcm, size_t *nu
     const size_t dropped = esv_features_smaller(self->skip, *num_samples);
     self->skip = (uint16_t)(self->skip - dropped);
     const size_t taken = esv_features_smaller((size_t)(window - self->filled), *num_samples - dropped);
-    int16_t *to = &self->samples[self->filled];
-    const int16_t *from = *pcm + dropped;
-    for (size_t i = 0; i < taken; ++i) {
-        to[i] = from[i];
-    }
+    esv_features_copy(&self->samples[self->filled], *pcm + dropped, taken);
     self->filled = (uint16_t)(self->filled + taken);
     *pcm += dropped + taken;
     *num_samples -= dropped + taken;

@@ -6,16 +6,15 @@
 
 #define ESV_FEATURES_LN_2_Q24 11629080
 
-/* Natural logarithm of x > 0, Q24, to 3e-5: exponent * ln 2 + a polynomial of the mantissa f, in powers of f / 2. */
+/* Natural logarithm of x > 0, Q24, to 1e-4: exponent * ln 2 + a polynomial of the mantissa f, in powers of f / 2. */
 static int32_t esv_features_log_q24(uint64_t x)
 {
     const int zeros = esv_integer_leading_zeros(x);
     const int16_t f_q15 = (int16_t)(((x << zeros) >> 48) & 0x7fff);
-    int32_t p_q24 = 17261408;
-    p_q24 = esv_integer_mul_q16(p_q24, f_q15) - 36518962;
-    p_q24 = esv_integer_mul_q16(p_q24, f_q15) + 38850037;
-    p_q24 = esv_integer_mul_q16(p_q24, f_q15) - 33010903;
-    p_q24 = esv_integer_mul_q16(p_q24, f_q15) + 33537467;
+    int32_t p_q24 = -15772515;
+    p_q24 = esv_integer_mul_q16(p_q24, f_q15) + 30291038;
+    p_q24 = esv_integer_mul_q16(p_q24, f_q15) - 31628499;
+    p_q24 = esv_integer_mul_q16(p_q24, f_q15) + 33468834;
     return (63 - zeros) * ESV_FEATURES_LN_2_Q24 + esv_integer_mul_q16(p_q24, f_q15);
 }
 

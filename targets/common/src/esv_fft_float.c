@@ -4,6 +4,7 @@
 
 #if !ESV_FEATURES_FIXED
 
+#include <stdbool.h>
 #include <stddef.h>
 
 static esv_fft_complex esv_fft_add(esv_fft_complex a, esv_fft_complex b)
@@ -32,27 +33,24 @@ static esv_fft_complex esv_fft_twiddle(const esv_fft_tables *tables, size_t k)
 }
 
 /* Complex point n of the windowed samples, zero behind the window. */
-static esv_fft_complex esv_fft_windowed(const esv_fft_tables *tables, const int16_t *samples, size_t n)
+static inline esv_fft_complex esv_fft_windowed(const esv_fft_tables *tables, const int16_t *samples, size_t n)
 {
-    const size_t length = tables->window_length;
     esv_fft_complex point = {0.0f, 0.0f};
-    if (2 * n + 1 < length) {
+    if (2 * n < tables->window_length) {
         point.re = (float)samples[2 * n] * tables->window[2 * n];
         point.im = (float)samples[2 * n + 1] * tables->window[2 * n + 1];
-    } else if (2 * n < length) {
-        point.re = (float)samples[2 * n] * tables->window[2 * n];
     }
     return point;
 }
 
-/* Combines four transforms of length m, whose points at one frequency are a, t1, t2, t3 (already turned). */
-static void esv_fft_butterfly(esv_fft_bin *at, size_t m, esv_fft_complex a, esv_fft_complex t1, esv_fft_complex t2,
-                              esv_fft_complex t3)
+/* Combines four transforms at one frequency; their points there are a, b, c, d, already turned. */
+static inline void esv_fft_butterfly(esv_fft_bin *at, size_t m, esv_fft_complex a, esv_fft_complex b, esv_fft_complex c,
+                              esv_fft_complex d)
 {
-    const esv_fft_complex even = esv_fft_add(a, t2);
-    const esv_fft_complex odd = esv_fft_sub(a, t2);
-    const esv_fft_complex sum = esv_fft_add(t1, t3);
-    const esv_fft_complex turned = esv_fft_sub(t1, t3); /* times -i below */
+    const esv_fft_complex even = esv_fft_add(a, c);
+    const esv_fft_complex odd = esv_fft_sub(a, c);
+    const esv_fft_complex sum = esv_fft_add(b, d);
+    const esv_fft_complex turned = esv_fft_sub(b, d); /* times -i below */
     at[0].value = esv_fft_add(even, sum);
     at[m].value.re = odd.re + turned.im;
     at[m].value.im = odd.im - turned.re;
@@ -61,43 +59,43 @@ static void esv_fft_butterfly(esv_fft_bin *at, size_t m, esv_fft_complex a, esv_
     at[3 * m].value.im = odd.im + turned.re;
 }
 
-/* The first step, radix 2 or 4, straight from the samples. Returns its radix. */
-static size_t esv_fft_first(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
+/* The first step, radix 4, straight from the samples. */
+static void esv_fft_first_of_four(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
 {
-    const size_t points = tables->size / 2u;
-    const size_t radix = (points & 0x5555u) != 0 ? 4 : 2; /* 4 where points is a power of four */
-    const size_t groups = points / radix;
+    const size_t groups = tables->size / 8u;
     for (size_t n = 0; n < groups; ++n) {
-        esv_fft_bin *at = &bins[tables->order[n]];
+        esv_fft_butterfly(&bins[tables->order[n]], 1, esv_fft_windowed(tables, samples, n),
+                          esv_fft_windowed(tables, samples, n + groups),
+                          esv_fft_windowed(tables, samples, n + 2 * groups),
+                          esv_fft_windowed(tables, samples, n + 3 * groups));
+    }
+}
+
+/* The same, radix 2. */
+static void esv_fft_first_of_two(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
+{
+    const size_t groups = tables->size / 4u;
+    for (size_t n = 0; n < groups; ++n) {
         const esv_fft_complex a = esv_fft_windowed(tables, samples, n);
         const esv_fft_complex b = esv_fft_windowed(tables, samples, n + groups);
-        if (radix == 2) {
-            at[0].value = esv_fft_add(a, b);
-            at[1].value = esv_fft_sub(a, b);
-        } else {
-            const esv_fft_complex c = esv_fft_windowed(tables, samples, n + 2 * groups);
-            const esv_fft_complex d = esv_fft_windowed(tables, samples, n + 3 * groups);
-            esv_fft_butterfly(at, 1, a, b, c, d);
-        }
+        bins[tables->order[n]].value = esv_fft_add(a, b);
+        bins[tables->order[n] + 1u].value = esv_fft_sub(a, b);
     }
-    return radix;
 }
 
 /* Turns transforms of length m into transforms of length 4 m. */
 static void esv_fft_step(const esv_fft_tables *tables, esv_fft_bin *bins, size_t m)
 {
-    const size_t points = tables->size / 2u;
+    const esv_fft_bin *end = bins + tables->size / 2u;
     const size_t turn = tables->size / (4 * m);
-    for (size_t p = 0; p < points; p += 4 * m) {
-        esv_fft_bin *at = &bins[p];
+    for (esv_fft_bin *at = bins; at < end; at += 4 * m) {
         esv_fft_butterfly(at, m, at[0].value, at[m].value, at[2 * m].value, at[3 * m].value);
     }
     for (size_t j = 1; j < m; ++j) {
         const esv_fft_complex w1 = esv_fft_twiddle(tables, j * turn);
         const esv_fft_complex w2 = esv_fft_twiddle(tables, 2 * j * turn);
         const esv_fft_complex w3 = esv_fft_twiddle(tables, 3 * j * turn);
-        for (size_t p = j; p < points; p += 4 * m) {
-            esv_fft_bin *at = &bins[p];
+        for (esv_fft_bin *at = bins + j; at < end; at += 4 * m) {
             esv_fft_butterfly(at, m, at[0].value, esv_fft_mul(at[m].value, w1), esv_fft_mul(at[2 * m].value, w2),
                               esv_fft_mul(at[3 * m].value, w3));
         }
@@ -126,7 +124,14 @@ static void esv_fft_separate(const esv_fft_tables *tables, esv_fft_bin *bins)
 
 void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
 {
-    for (size_t m = esv_fft_first(tables, samples, bins); m < tables->size / 2u; m *= 4) {
+    const size_t points = tables->size / 2u;
+    const bool of_four = (points & 0x5555u) != 0; /* points is a power of four */
+    if (of_four) {
+        esv_fft_first_of_four(tables, samples, bins);
+    } else {
+        esv_fft_first_of_two(tables, samples, bins);
+    }
+    for (size_t m = of_four ? 4 : 2; m < points; m *= 4) {
         esv_fft_step(tables, bins, m);
     }
     esv_fft_separate(tables, bins);

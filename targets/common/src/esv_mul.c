@@ -9,10 +9,11 @@
 
 static inline int32x4_t mul_four(const esv_mul_params *p, int32x4_t a, int32x4_t b)
 {
-    const int32x4_t scaled = vmlasq_n_s32(b, vdupq_n_s32(p->b_factor), p->b_offset);
-    const int32x4_t product = vmulq_s32(vaddq_n_s32(a, p->a_offset), scaled);
-    const int32x4_t value = vaddq_n_s32(vrmulhq_s32(product, vdupq_n_s32(p->multiplier)), p->out_zero_point);
-    return vminq_s32(vmaxq_s32(value, vdupq_n_s32(p->out_min)), vdupq_n_s32(p->out_max));
+    const int32x4_t doubled = vaddq_n_s32(vaddq_s32(b, b), p->b_offset);
+    const int32x4_t product = vmulq_s32(vaddq_n_s32(a, p->a_offset), doubled);
+    int32x4_t value = vrmulhq_s32(product, vdupq_n_s32(p->multiplier));
+    value = vaddq_s32(vaddq_n_s32(value, p->out_offset), vshrq_n_s32(product, 31));
+    return vminq_s32(vmaxq_s32(vshlq_r_s32(value, -p->shift), vdupq_n_s32(p->out_min)), vdupq_n_s32(p->out_max));
 }
 
 static void mul(const esv_mul_params *params, const int8_t *a, const int8_t *b, int8_t *out, size_t count)
@@ -29,17 +30,17 @@ static void mul(const esv_mul_params *params, const int8_t *a, const int8_t *b, 
 #else
 static void mul(const esv_mul_params *p, const int8_t *a, const int8_t *b, int8_t *out, size_t count)
 {
-    const int32_t a_offset = p->a_offset, b_factor = p->b_factor, b_offset = p->b_offset;
-    const int32_t multiplier = p->multiplier, zero_point = p->out_zero_point;
+    const int32_t a_offset = p->a_offset, b_offset = p->b_offset, multiplier = p->multiplier;
+    const int32_t out_offset = p->out_offset, shift = p->shift;
     for (; count >= 2; count -= 2, a += 2, b += 2, out += 2) {
-        const int32_t x = (a[0] + a_offset) * (b[0] * b_factor + b_offset);
-        const int32_t y = (a[1] + a_offset) * (b[1] * b_factor + b_offset);
-        out[0] = esv_saturate_s8(esv_multiply_high(x, multiplier, zero_point));
-        out[1] = esv_saturate_s8(esv_multiply_high(y, multiplier, zero_point));
+        const int32_t x = (a[0] + a_offset) * (2 * b[0] + b_offset);
+        const int32_t y = (a[1] + a_offset) * (2 * b[1] + b_offset);
+        out[0] = esv_saturate_s8((esv_multiply_high(x, multiplier, out_offset) + (x >> 31)) >> shift);
+        out[1] = esv_saturate_s8((esv_multiply_high(y, multiplier, out_offset) + (y >> 31)) >> shift);
     }
     if (count > 0) {
-        const int32_t x = (*a + a_offset) * (*b * b_factor + b_offset);
-        *out = esv_saturate_s8(esv_multiply_high(x, multiplier, zero_point));
+        const int32_t x = (*a + a_offset) * (2 * *b + b_offset);
+        *out = esv_saturate_s8((esv_multiply_high(x, multiplier, out_offset) + (x >> 31)) >> shift);
     }
 }
 #endif

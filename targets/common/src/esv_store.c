@@ -181,7 +181,7 @@ static bool esv_store_is_possible(const esv_store_config *config)
 
 size_t esv_store_bytes(const esv_store_config *config)
 {
-    return ESV_STORE_SHA256_BYTES + ((size_t)esv_store_slot_bytes(config) + 15u) / 16u * 16u;
+    return ESV_STORE_SHA256_BYTES + ESV_ALIGN_UP((size_t)esv_store_slot_bytes(config));
 }
 
 esv_status esv_store_mount(esv_store *self, const esv_store_config *config, void *memory, size_t memory_bytes)
