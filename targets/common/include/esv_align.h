@@ -12,4 +12,7 @@
 #error "tell ESV_ALIGNED how this compiler aligns"
 #endif
 
+/* Rounds a size up to 16 bytes, the alignment of every memory block. */
+#define ESV_ALIGN_UP(bytes) (((bytes) + 15u) / 16u * 16u)
+
 #endif /* ESV_ALIGN_H */

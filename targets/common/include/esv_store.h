@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "esv_align.h"
 #include "esv_port.h"
 #include "esv_status.h"
 
@@ -59,6 +60,9 @@ typedef struct {
     uint16_t active;
     esv_status state; /* of the last mount */
 } esv_store;
+
+/* Bytes of memory that esv_store_mount takes at most, known to the compiler. */
+#define ESV_STORE_BYTES(dim) (32u + ESV_ALIGN_UP((size_t)(dim) * sizeof(float) + 56u + 31u))
 
 /* Returns the bytes of memory that esv_store_mount takes. */
 size_t esv_store_bytes(const esv_store_config *config);
