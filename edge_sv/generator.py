@@ -20,6 +20,19 @@ PlanName = Literal["static", "streaming"]
 
 
 @dataclass(frozen=True)
+class CodeOptions:
+    """How a net is written.
+
+    Args:
+        prefix: of every public name.
+        plan: None takes the one that needs less memory.
+    """
+
+    prefix: str = DEFAULT_PREFIX
+    plan: PlanName | None = None
+
+
+@dataclass(frozen=True)
 class PlanCost:
     """What a plan needs.
 

@@ -29,7 +29,7 @@ HEAVIEST = 3
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes on the device; None: not known for this kind of package."""
+    """Bytes on the device; None: not known for this kind of package. Generated code has a state instead of an arena."""
 
     model_bytes: int
     cohort_bytes: int = 0
@@ -37,11 +37,12 @@ class Footprint:
     arena: Arena | None = None
     object_bytes: int | None = None
     buffer_bytes: int | None = None
+    state_bytes: int | None = None
 
     @property
     def arena_bytes(self) -> int | None:
-        """Tensor arena to reserve."""
-        return None if self.arena is None else self.arena.bytes
+        """Memory to reserve for tensors."""
+        return self.state_bytes if self.arena is None else self.arena.bytes
 
     @property
     def flash_bytes(self) -> int:
@@ -51,9 +52,9 @@ class Footprint:
     @property
     def ram_bytes(self) -> int | None:
         """Writable bytes."""
-        if self.arena is None:
+        if self.arena_bytes is None:
             return None
-        return self.arena.bytes + (self.object_bytes or 0) + (self.buffer_bytes or 0)
+        return self.arena_bytes + (self.object_bytes or 0) + (self.buffer_bytes or 0)
 
 
 def estimate_code(num_operators: int) -> int:

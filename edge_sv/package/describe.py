@@ -114,4 +114,5 @@ def _sizes(footprint: Footprint) -> schema.Sizes:
         ram_bytes=footprint.ram_bytes,
         object_bytes=footprint.object_bytes,
         buffer_bytes=footprint.buffer_bytes,
+        state_bytes=footprint.state_bytes,
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge_sv.errors import DataError
 
 MANIFEST_FILE = "manifest.json"
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class _Part(BaseModel):
@@ -91,6 +91,37 @@ class Sizes(_Part):
     ram_bytes: int | None
     object_bytes: int | None
     buffer_bytes: int | None
+    state_bytes: int | None = None
+
+
+class Port(_Part):
+    """An input or output of a net, by its place in the model; `scale` and `zero_point` are null when not quantized."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+
+class PlanPart(_Part):
+    """What a plan of the generated code needs; `ram_bytes` is null where the net has no such plan."""
+
+    name: str
+    ram_bytes: int | None
+    note: str
+
+
+class GeneratedPart(_Part):
+    """The net as source code."""
+
+    generator: str
+    prefix: str
+    plan: str
+    plans: tuple[PlanPart, ...]
+    kernels: tuple[str, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
 
 
 class Golden(_Part):
@@ -102,22 +133,23 @@ class Golden(_Part):
 
 
 class Manifest(_Part):
-    """The whole manifest."""
+    """The whole manifest. A package of a bare net, without a front end, has null for all that a speaker net has."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[1, 2]
     tool: Tool
     target: Device
     model: Model
-    input: Tensor
-    output: Tensor
-    embedding_dim: int
-    embedding_rule: str
-    features: dict[str, Any]
-    segments: Segments
+    input: Tensor | None
+    output: Tensor | None
+    embedding_dim: int | None
+    embedding_rule: str | None
+    features: dict[str, Any] | None
+    segments: Segments | None
     scoring: dict[str, Any] | None
     cohort: CohortPart | None
     operators: tuple[str, ...]
     arena: ArenaPart | None
+    generated: GeneratedPart | None = None
     sizes: Sizes
     layers: tuple[dict[str, Any], ...]
     check: dict[str, Any] | None

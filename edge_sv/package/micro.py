@@ -11,6 +11,7 @@ import numpy as np
 from edge_sv.arena import measure_arena
 from edge_sv.artifact import ModelArtifact
 from edge_sv.flatbuffer import parse_model
+from edge_sv.generator import CodeOptions
 from edge_sv.golden import make_vectors, run_tflm
 from edge_sv.package.budget import Footprint, buffer_bytes, estimate_code, object_bytes
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
@@ -25,7 +26,7 @@ SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_status.h
 """What the package takes from targets/common."""
 
 
-def measure(artifact: ModelArtifact) -> Footprint:
+def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
     """Say what the package costs, the arena measured; see `write.estimate_footprint`."""
     model = parse_model(artifact.model)
     kinds = used_operators(model)
@@ -42,7 +43,11 @@ def measure(artifact: ModelArtifact) -> Footprint:
 
 
 def make_files(
-    artifact: ModelArtifact, target: Target, footprint: Footprint, check: Mapping[str, Any] | None
+    artifact: ModelArtifact,
+    target: Target,
+    footprint: Footprint,
+    check: Mapping[str, Any] | None,
+    code: CodeOptions,
 ) -> dict[str, bytes]:
     """Make all files of the package, path -> content."""
     model = parse_model(artifact.model)

@@ -7,6 +7,7 @@ from typing import Any
 
 from edge_sv.artifact import ModelArtifact
 from edge_sv.flatbuffer import parse_model
+from edge_sv.generator import CodeOptions
 from edge_sv.golden import make_vectors, run_litert
 from edge_sv.package import metadata
 from edge_sv.package.budget import Footprint
@@ -18,7 +19,7 @@ from edge_sv.resources import targets_dir
 from edge_sv.target import Target
 
 
-def measure(artifact: ModelArtifact) -> Footprint:
+def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
     """Say what the package costs: the model's file; LiteRT manages its own memory."""
     return Footprint(
         model_bytes=len(artifact.model), cohort_bytes=0 if artifact.cohort is None else len(artifact.cohort.to_bytes())
@@ -26,7 +27,11 @@ def measure(artifact: ModelArtifact) -> Footprint:
 
 
 def make_files(
-    artifact: ModelArtifact, target: Target, footprint: Footprint, check: Mapping[str, Any] | None
+    artifact: ModelArtifact,
+    target: Target,
+    footprint: Footprint,
+    check: Mapping[str, Any] | None,
+    code: CodeOptions,
 ) -> dict[str, bytes]:
     """Make all files of the package, path -> content."""
     model = parse_model(artifact.model)

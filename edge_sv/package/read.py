@@ -5,11 +5,11 @@ Needs neither LiteRT nor TensorFlow Lite Micro, so that it works on devices that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_sv.artifact import ModelArtifact
-from edge_sv.errors import DataError, EdgeSvError
+from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.features import FeatureConfig
 from edge_sv.files import sha256_bytes
 from edge_sv.package import metadata
@@ -29,17 +29,33 @@ class DevicePackage:
     Args:
         path: its folder, or the bare .tflite.
         manifest: what it says of itself.
-        artifact: its model, as it was packaged.
+        model: its .tflite, as it was packaged.
+        speaker: the model as an artifact; None for a bare net, which has no front end.
     """
 
     path: Path
     manifest: Manifest
-    artifact: ModelArtifact
+    model: bytes = field(repr=False)
+    speaker: ModelArtifact | None
+
+    @property
+    def artifact(self) -> ModelArtifact:
+        """The model with its front end.
+
+        Raises:
+            UsageError: it has none.
+        """
+        if self.speaker is None:
+            raise UsageError(
+                f"{self.path} holds a net without a front end, which embeds no recordings",
+                hint="edge-sv emulate runs its golden vectors",
+            )
+        return self.speaker
 
     @property
     def arena_bytes(self) -> int | None:
-        """Tensor arena to reserve; None where the runtime manages its own memory."""
-        return None if self.manifest.arena is None else self.manifest.arena.bytes
+        """Memory to reserve for tensors; None where the runtime manages its own."""
+        return self.manifest.sizes.state_bytes if self.manifest.arena is None else self.manifest.arena.bytes
 
 
 def read_package(path: Path) -> DevicePackage:
@@ -62,7 +78,7 @@ def _read_folder(folder: Path) -> DevicePackage:
         raise DataError(f"{path} is damaged", details={"got": "it does not list its own model or cohort"})
     model = metadata.strip(contents[manifest.model.file], manifest.model.bytes)
     cohort = contents[manifest.cohort.file] if manifest.cohort else None
-    return DevicePackage(folder, manifest, _artifact(manifest, model, cohort, folder / manifest.model.file))
+    return DevicePackage(folder, manifest, model, _speaker(manifest, model, cohort, folder / manifest.model.file))
 
 
 def _read_bare(path: Path) -> DevicePackage:
@@ -75,12 +91,16 @@ def _read_bare(path: Path) -> DevicePackage:
         )
     manifest = parse_manifest(entries[MANIFEST_ENTRY], f"the manifest in {path}")
     model = metadata.strip(data, manifest.model.bytes)
-    return DevicePackage(path, manifest, _artifact(manifest, model, entries.get(COHORT_ENTRY), path))
+    return DevicePackage(path, manifest, model, _speaker(manifest, model, entries.get(COHORT_ENTRY), path))
 
 
-def _artifact(manifest: Manifest, model: bytes, cohort: bytes | None, source: Path) -> ModelArtifact:
+def _speaker(manifest: Manifest, model: bytes, cohort: bytes | None, source: Path) -> ModelArtifact | None:
     if sha256_bytes(model) != manifest.model.sha256:
         raise _damaged(source, "its model is not the one that the manifest describes")
+    if manifest.features is None:
+        return None
+    if manifest.segments is None or manifest.embedding_dim is None:
+        raise _damaged(source, "it has a front end and no embedding")
     try:
         return ModelArtifact(
             name=manifest.model.name,

@@ -10,33 +10,45 @@ from typing import Any, Protocol, cast
 from edge_sv.artifact import ModelArtifact
 from edge_sv.errors import unknown_name
 from edge_sv.files import atomic_folder
+from edge_sv.generator import CodeOptions
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.read import DevicePackage, read_package
 from edge_sv.target import Target
 
-KINDS = {"tflite-micro": "edge_sv.package.micro", "tflite": "edge_sv.package.phone"}
+KINDS = {
+    "cortex-m": "edge_sv.package.cortex_m",
+    "tflite": "edge_sv.package.phone",
+    "tflite-micro": "edge_sv.package.micro",
+}
 """Kind of package -> the module that makes it, imported when needed: reading a package needs none of their tools."""
+
+DEFAULT_CODE = CodeOptions()
 
 
 class _Kind(Protocol):
-    def measure(self, artifact: ModelArtifact) -> Footprint:
+    def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
         """Say what the package costs."""
 
     def make_files(
-        self, artifact: ModelArtifact, target: Target, footprint: Footprint, check: Mapping[str, Any] | None
+        self,
+        artifact: ModelArtifact,
+        target: Target,
+        footprint: Footprint,
+        check: Mapping[str, Any] | None,
+        code: CodeOptions,
     ) -> dict[str, bytes]:
         """Make all files of the package, path -> content."""
 
 
-def estimate_footprint(artifact: ModelArtifact, target: Target) -> Footprint:
-    """Say what a package would cost on its device.
+def estimate_footprint(artifact: ModelArtifact, target: Target, *, code: CodeOptions = DEFAULT_CODE) -> Footprint:
+    """Say what a package would cost on its device; `code` is for kinds that generate code.
 
     Raises:
         UsageError: the target names a kind of package that does not exist.
         ToolMissing: tflite-micro is needed to measure the arena.
         DataError: the model cannot run there.
     """
-    return _kind(target).measure(artifact)
+    return _kind(target).measure(artifact, code)
 
 
 def write_package(
@@ -47,6 +59,7 @@ def write_package(
     max_flash: int | None = None,
     max_ram: int | None = None,
     check: Mapping[str, Any] | None = None,
+    code: CodeOptions = DEFAULT_CODE,
 ) -> DevicePackage:
     """Write a package; same inputs, same bytes. An existing folder is replaced as a whole.
 
@@ -57,6 +70,7 @@ def write_package(
         max_flash: bytes; the target's own limit holds as well.
         max_ram: bytes; likewise.
         check: what the check stage measured, for the manifest; JSON values.
+        code: how to write the net, for kinds that generate code.
 
     Raises:
         DoesNotFit: the package is larger than a limit; nothing is written.
@@ -65,9 +79,9 @@ def write_package(
         ToolMissing: tflite-micro is needed and not installed.
     """
     kind = _kind(target)
-    footprint = kind.measure(artifact)
+    footprint = kind.measure(artifact, code)
     check_budget(artifact, target, footprint, max_flash=max_flash, max_ram=max_ram)
-    files = kind.make_files(artifact, target, footprint, check)
+    files = kind.make_files(artifact, target, footprint, check, code)
     with atomic_folder(out) as temporary:
         for name, data in files.items():
             path = temporary / name

@@ -136,7 +136,7 @@ def _source_context(
         "banner": banner,
         "prefix": prefix,
         "plan": plan,
-        "headers": sorted({*kernel_headers(program), "esv_align.h", "esv_net.h", "esv_window.h"}),
+        "headers": sorted({*kernel_headers(program), "esv_net.h", "esv_window.h"}),
         "runners": window_runners(program),
         "tensors": list(_variables(program, names, plan)),
         "steps": [

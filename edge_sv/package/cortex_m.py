@@ -1,0 +1,113 @@
+"""The `cortex-m` package: the net as generated C99 with the device runtime, golden vectors, CMake and make files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
+
+from edge_sv.artifact import ModelArtifact
+from edge_sv.device.tables import check_streamable, features_source
+from edge_sv.flatbuffer import parse_model
+from edge_sv.generator import CodeOptions, GeneratedNet, common_sources, find_generator
+from edge_sv.golden import make_vectors, run_tflm
+from edge_sv.package import manifest as schema
+from edge_sv.package.budget import Footprint, buffer_bytes
+from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
+from edge_sv.package.micro import cohort_values
+from edge_sv.package.operators import tensor_formats, used_operators
+from edge_sv.package.render import render_folder
+from edge_sv.resources import targets_dir
+from edge_sv.target import Target
+
+GENERATOR = "c_source"
+CODE_BYTES = 24_000
+"""Front end, kernels, runtime and store on a Cortex-M4F (GCC 12, -O2): an estimate; `edge-sv emulate` measures it."""
+
+_PREFIX = "PREFIX"
+"""Stands for the prefix in the names of template files."""
+
+
+def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
+    """Say what the package costs; see `write.estimate_footprint`."""
+    grid, _ = tensor_formats(parse_model(artifact.model))
+    check_streamable(artifact.features, grid)
+    net = generate(artifact, code)
+    cohort = cohort_values(artifact)
+    return Footprint(
+        model_bytes=net.constant_bytes,
+        cohort_bytes=0 if cohort is None else cohort.size,
+        code_bytes=CODE_BYTES,
+        state_bytes=net.ram_bytes,
+        buffer_bytes=buffer_bytes(artifact),
+    )
+
+
+def make_files(
+    artifact: ModelArtifact,
+    target: Target,
+    footprint: Footprint,
+    check: Mapping[str, Any] | None,
+    code: CodeOptions,
+) -> dict[str, bytes]:
+    """Make all files of the package, path -> content."""
+    model = parse_model(artifact.model)
+    formats, kinds = tensor_formats(model), used_operators(model)
+    golden = make_vectors(artifact, formats, run_tflm(artifact.model, artifact.embedding_dim))
+    manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
+    net = generate(artifact, code)
+    manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})
+    features = features_source(artifact.features, formats[0], prefix=code.prefix)
+    context = {
+        "manifest": manifest,
+        "banner": banner(artifact),
+        "prefix": code.prefix,
+        "cohort_values": cohort_values(artifact),
+        "golden": golden,
+    }
+    files = {
+        MODEL_FILE: artifact.model,
+        **net.files,
+        f"src/{code.prefix}_features.c": features.encode(),
+        **common_files(artifact, golden),
+        **render_package(context),
+    }
+    return seal(manifest, {**device_sources(), **files})
+
+
+def generate(artifact: ModelArtifact, code: CodeOptions) -> GeneratedNet:
+    """Write the artifact's net as C."""
+    return _generate(artifact.model, code.prefix, banner(artifact), True, code.plan)
+
+
+def describe_generated(net: GeneratedNet, code: CodeOptions) -> schema.GeneratedPart:
+    """Make the manifest's part about the generated code."""
+    return schema.GeneratedPart(
+        generator=GENERATOR,
+        prefix=code.prefix,
+        plan=net.plan,
+        plans=tuple(schema.PlanPart(**asdict(cost)) for cost in net.plans),
+        kernels=net.kernels,
+        inputs=tuple(schema.Port(**asdict(port)) for port in net.inputs),
+        outputs=tuple(schema.Port(**asdict(port)) for port in net.outputs),
+    )
+
+
+def render_package(context: Mapping[str, Any]) -> dict[str, bytes]:
+    """Render this kind's templates."""
+    rendered = render_folder(targets_dir() / "cortex-m" / "package", dict(context))
+    return {name.replace(_PREFIX, context["prefix"]): data for name, data in rendered.items()}
+
+
+def device_sources() -> dict[str, bytes]:
+    """Return all of the portable runtime, path in the package -> content."""
+    common = targets_dir() / "common"
+    paths = sorted(path for folder in ("include", "src") for path in (common / folder).glob("*.[ch]"))
+    return {path.relative_to(common).as_posix(): path.read_bytes() for path in paths}
+
+
+@lru_cache(maxsize=4)
+def _generate(model: bytes, prefix: str, first_line: str, speaker: bool, plan: Any) -> GeneratedNet:
+    generator = find_generator(GENERATOR)
+    return generator.generate(model, prefix=prefix, banner=first_line, speaker=speaker, plan=plan)
