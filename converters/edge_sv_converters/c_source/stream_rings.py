@@ -118,7 +118,7 @@ def plan_rings(stages: Sequence[Stage], row_bytes: Mapping[int, int]) -> Rings |
     improved = best is not None
     while best is not None and improved:
         improved = False
-        for candidate in _later_shortcuts(best.stages):
+        for candidate in _later_shortcuts(best):
             rings = count_rows(candidate)
             if rings is not None and _bytes(rings, row_bytes) < _bytes(best, row_bytes):
                 best, improved = rings, True
@@ -194,12 +194,13 @@ class _Playback:
         self._made[tensor] = self._made[tensor] + ready
 
 
-def _later_shortcuts(stages: Sequence[Stage]) -> list[list[Stage]]:
-    """List schedules in which one stage waits for the other input of the only stage that reads it."""
-    found = []
+def _later_shortcuts(rings: Rings) -> list[list[Stage]]:
+    """List schedules in which a stage that keeps several rows waits for the other input of the only one that reads it."""
+    found, stages = [], rings.stages
     for stage in stages:
         readers = [other for other in stages if stage.output in [reach.tensor for reach in other.needs]]
-        if len(readers) != 1 or stage.waits_for is not None or any(w.stride > 1 for w in readers[0].inputs):
+        joined = len(readers) == 1 and all(reach.stride == 1 for reach in readers[0].inputs)
+        if not joined or stage.waits_for is not None or rings.rows[stage.output] == 1:
             continue
         rest = [other for other in stages if other is not stage]
         for place, other in enumerate(rest):

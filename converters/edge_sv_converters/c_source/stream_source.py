@@ -39,7 +39,7 @@ def emit_streaming(program: Program, plan: StreamingPlan, *, prefix: str, banner
         "banner": banner,
         "prefix": prefix,
         "plan": plan,
-        "headers": sorted({*kernel_headers(program), "esv_net.h", "esv_stream.h", "esv_window.h"}),
+        "headers": sorted({*kernel_headers(program), "esv_align.h", "esv_net.h", "esv_stream.h", "esv_window.h"}),
         "stages": [_stage(step, names) for step in plan.steps],
         "num_reaches": sum(len(step.stage.needs) for step in plan.steps),
         "reductions": [_reduction(step, call, plan, names) for step, call in plan.reductions],
@@ -49,7 +49,13 @@ def emit_streaming(program: Program, plan: StreamingPlan, *, prefix: str, banner
         "output": plan.tail_plan.offsets[program.outputs[0].index],
     }
     header = emit_header(
-        program, prefix=prefix, banner=banner, speaker=speaker, ram_bytes=plan.state_bytes, arena_bytes=None
+        program,
+        prefix=prefix,
+        banner=banner,
+        speaker=speaker,
+        ram_bytes=plan.state_bytes,
+        arena_bytes=None,
+        streaming=True,
     )
     files = {
         f"{prefix}.h": header,
