@@ -18,7 +18,7 @@ from edge_sv.features import Int16
 Int64 = npt.NDArray[np.int64]
 UInt64 = npt.NDArray[np.uint64]
 
-LOG_POLYNOMIAL_Q24 = (17261408, -36518962, 38850037, -33010903, 33537467)
+LOG_POLYNOMIAL_Q24 = (-15772515, 30291038, -31628499, 33468834)
 """Of f / 2, the highest power first."""
 
 LN_2_Q24 = 11629080
@@ -32,7 +32,7 @@ def mel_power(windows: Int16, tables: FrontEndTables) -> UInt64:
 
 
 def log_q24(values: UInt64) -> Int64:
-    """Compute natural logarithms of positive integers, to 3e-5; same shape."""
+    """Compute natural logarithms of positive integers, to 1e-4; same shape."""
     exponent = np.frexp(values.astype(np.float64))[1].astype(np.int64) - 1
     exponent -= values < _power_of_two(exponent)  # large integers can round up to the next power of two
     mantissa = (values << (63 - exponent).astype(np.uint64)) >> np.uint64(48)
@@ -72,7 +72,7 @@ def _quantize(values: Int64, tables: FrontEndTables) -> npt.NDArray[np.int8]:
 def _power_spectrum(windows: Int16, tables: FrontEndTables) -> Int64:
     """Compute the powers of all bins, (size / 2, num_frames); bin 0 has no band and stays 0."""
     samples = np.zeros((tables.size, len(windows)), np.int64)
-    weighted = windows.T.astype(np.int64) * tables.window[:, None]
+    weighted = windows.T.astype(np.int64) * tables.window[: tables.window_length, None]
     samples[: tables.window_length] = weighted >> tables.window_shift
     real, imag = half_length_transform(samples, tables, _multiply)
     points = tables.points

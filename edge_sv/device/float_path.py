@@ -15,7 +15,7 @@ from edge_sv.features import Float32, Int16
 
 LOG_POLYNOMIAL = tuple(
     np.float32(float.fromhex(text))
-    for text in ("0x1.07636p-5", "-0x1.169e1ap-3", "0x1.2866fap-2", "-0x1.f7b4d6p-2", "0x1.ffbdbap-1")
+    for text in ("-0x1.e156c6p-5", "0x1.ce345ep-3", "-0x1.e29cd2p-2", "0x1.feb1a2p-1")
 )
 LN_2 = np.float32(float.fromhex("0x1.62e43p-1"))
 
@@ -28,7 +28,7 @@ def mel_power(windows: Int16, tables: FrontEndTables) -> Float32:
 
 
 def log(values: Float32) -> Float32:
-    """Compute natural logarithms of normal positive numbers, to 1e-5; same shape."""
+    """Compute natural logarithms of normal positive numbers, to 7e-5; same shape."""
     bits = values.view(np.int32)
     exponent = ((bits >> 23) - 127).astype(np.float32)
     f = ((bits & 0x7FFFFF) | 0x3F800000).view(np.float32) - np.float32(1)
@@ -67,7 +67,7 @@ def _quantize(values: Float32, tables: FrontEndTables) -> npt.NDArray[np.int8]:
 def _power_spectrum(windows: Int16, tables: FrontEndTables) -> Float32:
     """Compute the powers of all bins, (size / 2, num_frames); bin 0 has no band and stays 0."""
     samples = np.zeros((tables.size, len(windows)), np.float32)
-    samples[: tables.window_length] = windows.T.astype(np.float32) * tables.window[:, None]
+    samples[: tables.window_length] = windows.T.astype(np.float32) * tables.window[: tables.window_length, None]
     real, imag = half_length_transform(samples, tables, _multiply)
     points = tables.points
     k = np.arange(1, points // 2)

@@ -121,6 +121,7 @@ def front_end_tables(config: FeatureConfig, grid: TensorFormat, *, fixed: bool) 
     mean_start = np.array(config.mean_start or np.zeros(config.num_mels))
     running = config.normalization == "running_mean"
     low, high = grid.quantize(np.array([-config.clip, config.clip], np.float32)).tolist()
+    even_window = np.append(window, np.zeros(len(window) % 2, np.float32))
     fraction = _fraction_bits(window)
     power_shift = _power_shift(window, config.fft_size, fraction)
     unit_bits = power_shift - 2 * fraction - WEIGHT_BITS - 2 * _PCM_BITS
@@ -130,7 +131,7 @@ def front_end_tables(config: FeatureConfig, grid: TensorFormat, *, fixed: bool) 
         window_length=config.window_length,
         window_shift=15 - fraction if fixed else 0,
         power_shift=power_shift if fixed else 0,
-        window=_rounded(window, 15, np.uint16) if fixed else window * np.float32(2.0 ** -(_PCM_BITS + 1)),
+        window=_rounded(even_window, 15, np.uint16) if fixed else even_window * np.float32(2.0 ** -(_PCM_BITS + 1)),
         cosines=_rounded(cosines, 15, np.int16) if fixed else cosines.astype(np.float32),
         order=_order(config.fft_size // 2),
         hop_length=config.hop_length,

@@ -26,10 +26,12 @@ extern "C" {
 typedef int32_t esv_features_value;  /* log-mel values, Q24 */
 typedef int16_t esv_features_weight; /* Q15 */
 typedef int32_t esv_features_scale;  /* Q16 */
+#define ESV_FEATURES_LARGEST_INVERSE_SCALE (256 << 16)
 #else
 typedef float esv_features_value;
 typedef float esv_features_weight;
 typedef float esv_features_scale;
+#define ESV_FEATURES_LARGEST_INVERSE_SCALE 256.0f
 #endif
 
 /* Constant settings and tables, made by edge_sv/device/tables.py.

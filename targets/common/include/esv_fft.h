@@ -9,6 +9,7 @@
 #ifndef ESV_FFT_H
 #define ESV_FFT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* 1: integers, 0: float32. Cores without a floating-point unit take integers unless told otherwise. */
@@ -52,12 +53,14 @@ typedef struct {
     uint16_t window_length;        /* samples, at most size */
     uint8_t window_shift;          /* integers: samples are Q(15 - window_shift), so that no sum leaves 32 bits */
     uint8_t power_shift;           /* integers: powers lose these low bits, so that no sum of bands leaves 64 bits */
-    const esv_fft_window *window;  /* (window_length); float32: with the scale of the samples, and 1/2 */
+    const esv_fft_window *window;  /* (window_length, rounded up to even by a 0); float32: times the scale of
+                                    * the samples, and 1/2 */
     const esv_fft_cosine *cosines; /* (size) cos(2 pi k / size) */
     const uint16_t *order;         /* (size / 8 or size / 4 groups): where the first step writes each group */
 } esv_fft_tables;
 
-/* Writes the powers of bins 1 to size / 2 - 1; bin 0 is left undefined. samples: (window_length); bins: (size / 2). */
+/* Writes the powers of bins 1 to size / 2 - 1; bin 0 is left undefined. samples: (window_length, rounded up to even);
+ * bins: (size / 2). */
 void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins);
 
 #ifdef __cplusplus

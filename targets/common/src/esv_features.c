@@ -27,7 +27,7 @@ static bool esv_features_possible(const esv_features_config *config)
 {
     return config != NULL && esv_features_fft_possible(&config->fft) && esv_features_bands_possible(config) &&
            config->hop_length >= 1 && config->mean_start != NULL && config->floor > 0 && config->inverse_scale > 0 &&
-           config->low <= config->high;
+           config->inverse_scale <= ESV_FEATURES_LARGEST_INVERSE_SCALE && config->low <= config->high;
 }
 
 size_t esv_features_bytes(const esv_features_config *config)
@@ -66,6 +66,7 @@ esv_status esv_features_init(esv_features *self, const esv_features_config *conf
 void esv_features_reset(esv_features *self)
 {
     const esv_features_config *config = self->config;
+    self->samples[config->fft.window_length] = 0; /* the partner of the last sample of an odd window */
     self->filled = 0;
     self->skip = 0;
     self->counted = config->prior_frames < config->horizon_frames ? config->prior_frames : config->horizon_frames;

@@ -4,110 +4,28 @@
 
 #if !ESV_FEATURES_FIXED
 
-#include <stdbool.h>
-#include <stddef.h>
+typedef esv_fft_complex esv_fft_turn;
 
-static esv_fft_complex esv_fft_add(esv_fft_complex a, esv_fft_complex b)
+static inline float esv_fft_weighted(const esv_fft_tables *tables, const int16_t *samples, size_t i)
 {
-    const esv_fft_complex sum = {a.re + b.re, a.im + b.im};
-    return sum;
+    return (float)samples[i] * tables->window[i];
 }
 
-static esv_fft_complex esv_fft_sub(esv_fft_complex a, esv_fft_complex b)
+static inline esv_fft_complex esv_fft_mul(esv_fft_complex a, esv_fft_turn w)
 {
-    const esv_fft_complex difference = {a.re - b.re, a.im - b.im};
-    return difference;
-}
-
-static esv_fft_complex esv_fft_mul(esv_fft_complex a, esv_fft_complex b)
-{
-    const esv_fft_complex product = {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+    const esv_fft_complex product = {a.re * w.re - a.im * w.im, a.re * w.im + a.im * w.re};
     return product;
 }
 
-/* exp(-2 pi i k / size), k < 3/4 size. */
-static esv_fft_complex esv_fft_twiddle(const esv_fft_tables *tables, size_t k)
-{
-    const esv_fft_complex twiddle = {tables->cosines[k], tables->cosines[k + tables->size / 4u]};
-    return twiddle;
-}
+#include "esv_fft_steps.h"
 
-/* Complex point n of the windowed samples, zero behind the window. */
-static inline esv_fft_complex esv_fft_windowed(const esv_fft_tables *tables, const int16_t *samples, size_t n)
-{
-    esv_fft_complex point = {0.0f, 0.0f};
-    if (2 * n < tables->window_length) {
-        point.re = (float)samples[2 * n] * tables->window[2 * n];
-        point.im = (float)samples[2 * n + 1] * tables->window[2 * n + 1];
-    }
-    return point;
-}
-
-/* Combines four transforms at one frequency; their points there are a, b, c, d, already turned. */
-static inline void esv_fft_butterfly(esv_fft_bin *at, size_t m, esv_fft_complex a, esv_fft_complex b, esv_fft_complex c,
-                              esv_fft_complex d)
-{
-    const esv_fft_complex even = esv_fft_add(a, c);
-    const esv_fft_complex odd = esv_fft_sub(a, c);
-    const esv_fft_complex sum = esv_fft_add(b, d);
-    const esv_fft_complex turned = esv_fft_sub(b, d); /* times -i below */
-    at[0].value = esv_fft_add(even, sum);
-    at[m].value.re = odd.re + turned.im;
-    at[m].value.im = odd.im - turned.re;
-    at[2 * m].value = esv_fft_sub(even, sum);
-    at[3 * m].value.re = odd.re - turned.im;
-    at[3 * m].value.im = odd.im + turned.re;
-}
-
-/* The first step, radix 4, straight from the samples. */
-static void esv_fft_first_of_four(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
-{
-    const size_t groups = tables->size / 8u;
-    for (size_t n = 0; n < groups; ++n) {
-        esv_fft_butterfly(&bins[tables->order[n]], 1, esv_fft_windowed(tables, samples, n),
-                          esv_fft_windowed(tables, samples, n + groups),
-                          esv_fft_windowed(tables, samples, n + 2 * groups),
-                          esv_fft_windowed(tables, samples, n + 3 * groups));
-    }
-}
-
-/* The same, radix 2. */
-static void esv_fft_first_of_two(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
-{
-    const size_t groups = tables->size / 4u;
-    for (size_t n = 0; n < groups; ++n) {
-        const esv_fft_complex a = esv_fft_windowed(tables, samples, n);
-        const esv_fft_complex b = esv_fft_windowed(tables, samples, n + groups);
-        bins[tables->order[n]].value = esv_fft_add(a, b);
-        bins[tables->order[n] + 1u].value = esv_fft_sub(a, b);
-    }
-}
-
-/* Turns transforms of length m into transforms of length 4 m. */
-static void esv_fft_step(const esv_fft_tables *tables, esv_fft_bin *bins, size_t m)
-{
-    const esv_fft_bin *end = bins + tables->size / 2u;
-    const size_t turn = tables->size / (4 * m);
-    for (esv_fft_bin *at = bins; at < end; at += 4 * m) {
-        esv_fft_butterfly(at, m, at[0].value, at[m].value, at[2 * m].value, at[3 * m].value);
-    }
-    for (size_t j = 1; j < m; ++j) {
-        const esv_fft_complex w1 = esv_fft_twiddle(tables, j * turn);
-        const esv_fft_complex w2 = esv_fft_twiddle(tables, 2 * j * turn);
-        const esv_fft_complex w3 = esv_fft_twiddle(tables, 3 * j * turn);
-        for (esv_fft_bin *at = bins + j; at < end; at += 4 * m) {
-            esv_fft_butterfly(at, m, at[0].value, esv_fft_mul(at[m].value, w1), esv_fft_mul(at[2 * m].value, w2),
-                              esv_fft_mul(at[3 * m].value, w3));
-        }
-    }
-}
-
-static float esv_fft_square(esv_fft_complex a) { return a.re * a.re + a.im * a.im; }
+static inline float esv_fft_square(esv_fft_complex a) { return a.re * a.re + a.im * a.im; }
 
 /* Separates the transforms of even and odd samples, joins them to the real transform, squares. The window's factor 1/2
  * makes up for sums where means belong. */
-static void esv_fft_separate(const esv_fft_tables *tables, esv_fft_bin *bins)
+void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
 {
+    esv_fft_half_length(tables, samples, bins);
     const size_t points = tables->size / 2u;
     for (size_t k = 1; k < points / 2; ++k) {
         const esv_fft_complex a = bins[k].value;
@@ -120,21 +38,6 @@ static void esv_fft_separate(const esv_fft_tables *tables, esv_fft_bin *bins)
     }
     const esv_fft_complex middle = bins[points / 2].value;
     bins[points / 2].power = 4.0f * esv_fft_square(middle);
-}
-
-void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
-{
-    const size_t points = tables->size / 2u;
-    const bool of_four = (points & 0x5555u) != 0; /* points is a power of four */
-    if (of_four) {
-        esv_fft_first_of_four(tables, samples, bins);
-    } else {
-        esv_fft_first_of_two(tables, samples, bins);
-    }
-    for (size_t m = of_four ? 4 : 2; m < points; m *= 4) {
-        esv_fft_step(tables, bins, m);
-    }
-    esv_fft_separate(tables, bins);
 }
 
 #endif
