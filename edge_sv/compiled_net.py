@@ -106,3 +106,67 @@ class CompiledSpeakerNet:
         if status != 0:
             raise DataError(f"the net does not take {len(frames)} frames", details={"status": str(status)})
         return embedding
+
+
+class _EsvConfig(ctypes.Structure):
+    """`esv_config` of targets/common/include/esv.h, whose last member is an `esv_gate_config`."""
+
+    _fields_ = (
+        ("net", ctypes.c_void_p),
+        ("features", ctypes.c_void_p),
+        ("port", ctypes.c_void_p),
+        ("cohort", ctypes.c_void_p),
+        ("top_n", ctypes.c_uint16),
+        ("hop_frames", ctypes.c_uint16),
+        ("threshold", ctypes.c_float),
+        ("min_speech_blocks", ctypes.c_uint16),
+        ("hangover_blocks", ctypes.c_uint16),
+        ("open_db", ctypes.c_uint8),
+        ("close_db", ctypes.c_uint8),
+    )
+
+
+class CompiledDevice:
+    """The whole device runtime of a package: samples in, an embedding out, all of it the device's C.
+
+    Recordings are not checked for speech here; whoever gives them has done so.
+
+    Args:
+        library: a package's sources.
+        prefix: of its names.
+
+    Raises:
+        DataError: the runtime refuses its own configuration.
+    """
+
+    def __init__(self, library: ctypes.CDLL, prefix: str) -> None:
+        self._library = library
+        self._config = _EsvConfig.from_buffer_copy(_EsvConfig.in_dll(library, f"{prefix}_config"))
+        self._config.min_speech_blocks = self._config.hangover_blocks = 0
+        count = ctypes.c_size_t.in_dll(library, f"{prefix}_memory_bytes").value
+        self._memory = np.zeros(count + ALIGNMENT, np.uint8)
+        start = self._memory.ctypes.data + -self._memory.ctypes.data % ALIGNMENT
+        self.embedding_dim = int(_EsvNet.in_dll(library, prefix).embedding_dim)
+        self._device = ctypes.c_void_p()
+        self._call("init", ctypes.byref(self._device), ctypes.byref(self._config), ctypes.c_void_p(start), count)
+
+    def embed(self, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
+
+        Raises:
+            DataError: the runtime refuses it, in its own words.
+        """
+        samples = np.ascontiguousarray(pcm, np.int16)
+        embedding = np.zeros(self.embedding_dim, np.float32)
+        self._call("begin", self._device)
+        self._call("feed", self._device, ctypes.c_void_p(samples.ctypes.data), samples.size)
+        self._call("finish", self._device, ctypes.c_void_p(embedding.ctypes.data))
+        return embedding
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        arguments = tuple(ctypes.c_size_t(value) if isinstance(value, int) else value for value in arguments)
+        status = getattr(self._library, f"esv_{name}")(*arguments)
+        if status != 0:
+            text = self._library.esv_status_text
+            text.restype = ctypes.c_char_p
+            raise DataError(f"the device answers: {text(status).decode()}", details={"call": f"esv_{name}"})

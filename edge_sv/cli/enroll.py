@@ -22,7 +22,7 @@ def command(
     model: Annotated[
         str, typer.Option(help="A bundled net, or a model's or package's folder or file.")
     ] = "resnet-nano",
-    runtime: Annotated[str | None, typer.Option(help="tflite (default), tflm or keras.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="tflite (default), tflm, c or keras.")] = None,
     name: Annotated[str | None, typer.Option(help="Whose voice it is, to be written into the print.")] = None,
     add: Annotated[bool, typer.Option("--add", help="Go on from the existing print.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing print.")] = False,

@@ -24,7 +24,7 @@ def command(
         Path | None, typer.Argument(metavar="RECORDING", help="wav, flac, ogg or opus.", show_default=False)
     ] = None,
     model: Annotated[str, typer.Option(help="The model that made the print.")] = "resnet-nano",
-    runtime: Annotated[str | None, typer.Option(help="tflite (default), tflm or keras.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="tflite (default), tflm, c or keras.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Accept from this score on, not from the model's.")] = None,
     mic: MicOption = None,
     json: JsonOption = False,

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, load_artifact
+from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.embedders.base import Embedder
+from edge_sv.embedders.compiled import CompiledEmbedder, compile_package
 from edge_sv.embedders.keras import KerasEmbedder
 from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder
 from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
+from edge_sv.generator import CodeOptions
 from edge_sv.package import read_package
 from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.resources import assets_dir
 
-Runtime = Literal["keras", "tflite", "tflm"]
+Runtime = Literal["c", "keras", "tflite", "tflm"]
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
-DEFAULT_RECIPE = "static_wi8_ai8"
 
 
 def asset_names() -> list[str]:
@@ -71,7 +73,7 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
 
     Args:
         model: see `open_artifact`; for `keras` a bundled net's name or a float net's folder.
-        runtime: `keras`, `tflite` or `tflm`; None means tflite.
+        runtime: `c`, `keras`, `tflite` or `tflm`; None means tflite.
         threads: for tflite.
 
     Raises:
@@ -81,6 +83,10 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise unknown_name("runtime", runtime, RUNTIMES)
+    if runtime == "c" and (find_model(model) / MANIFEST_FILE).is_file():
+        package = read_package(find_model(model))
+        if package.manifest.generated is not None:
+            return compile_package(package)
     if runtime != "keras":
         return artifact_embedder(open_artifact(model), runtime=runtime, threads=threads)
     path = find_model(model)
@@ -90,9 +96,13 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
 
 
 def artifact_embedder(artifact: ModelArtifact, *, runtime: str | None = None, threads: int = 1) -> Embedder:
-    """Open an artifact in `tflite` (LiteRT; tflite-runtime where only that works) or in `tflm`."""
+    """Open an artifact in `tflite` (LiteRT; tflite-runtime where only that works), in `tflm` or as generated `c`."""
     if runtime == "tflm":
         return TflmEmbedder(artifact)
+    if runtime == "c":
+        from edge_sv.package.cortex_m import source_files
+
+        return CompiledEmbedder(artifact, source_files(artifact, CodeOptions()))
     try:
         return LiteRTEmbedder(artifact, threads=threads)
     except ToolMissing as missing:

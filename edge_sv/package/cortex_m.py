@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -10,16 +10,17 @@ from typing import Any
 from edge_sv.artifact import ModelArtifact
 from edge_sv.device.tables import check_streamable, features_source
 from edge_sv.flatbuffer import parse_model
-from edge_sv.generator import CodeOptions, GeneratedNet, common_sources, find_generator
-from edge_sv.golden import make_vectors, run_tflm
+from edge_sv.generator import CodeOptions, GeneratedNet, find_generator
+from edge_sv.golden import GoldenVector, make_vectors, run_tflm
 from edge_sv.package import manifest as schema
-from edge_sv.package.budget import Footprint, buffer_bytes
+from edge_sv.package.budget import Footprint
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
+from edge_sv.package.device_memory import features_bytes, memory_bytes
 from edge_sv.package.micro import cohort_values
 from edge_sv.package.operators import tensor_formats, used_operators
 from edge_sv.package.render import render_folder
 from edge_sv.resources import targets_dir
-from edge_sv.target import Target
+from edge_sv.target import Target, load_target
 
 GENERATOR = "c_source"
 CODE_BYTES = 24_000
@@ -40,7 +41,7 @@ def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
         cohort_bytes=0 if cohort is None else cohort.size,
         code_bytes=CODE_BYTES,
         state_bytes=net.ram_bytes,
-        buffer_bytes=buffer_bytes(artifact),
+        buffer_bytes=runtime_bytes(artifact, net.ram_bytes),
     )
 
 
@@ -58,22 +59,39 @@ def make_files(
     manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
     net = generate(artifact, code)
     manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})
-    features = features_source(artifact.features, formats[0], prefix=code.prefix)
-    context = {
-        "manifest": manifest,
-        "banner": banner(artifact),
-        "prefix": code.prefix,
-        "cohort_values": cohort_values(artifact),
-        "golden": golden,
-    }
-    files = {
-        MODEL_FILE: artifact.model,
-        **net.files,
-        f"src/{code.prefix}_features.c": features.encode(),
-        **common_files(artifact, golden),
-        **render_package(context),
-    }
-    return seal(manifest, {**device_sources(), **files})
+    files = _files(artifact, manifest, net, code, golden=golden)
+    return seal(manifest, {MODEL_FILE: artifact.model, **files, **common_files(artifact, golden)})
+
+
+def source_files(artifact: ModelArtifact, code: CodeOptions) -> dict[str, bytes]:
+    """Make a package's `include` and `src`: all that a program for the device is compiled from."""
+    model = parse_model(artifact.model)
+    manifest = describe(
+        artifact,
+        load_target("cortex-m"),
+        measure(artifact, code),
+        formats=tensor_formats(model),
+        operators=used_operators(model),
+        golden=(),
+        check=None,
+    )
+    net = generate(artifact, code)
+    manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})
+    files = _files(artifact, manifest, net, code, golden=())
+    return {name: data for name, data in files.items() if name.split("/")[0] in ("include", "src")}
+
+
+def runtime_bytes(artifact: ModelArtifact, state_bytes: int) -> int:
+    """Return the memory that the device runtime takes beside the net's state."""
+    scoring = artifact.scoring
+    whole = memory_bytes(
+        artifact.features,
+        state_bytes=state_bytes,
+        frames=artifact.segments.frames,
+        embedding_dim=artifact.embedding_dim,
+        top_n=scoring.top_n if scoring is not None and scoring.kind == "as_norm" and scoring.top_n else 0,
+    )
+    return whole - state_bytes
 
 
 def generate(artifact: ModelArtifact, code: CodeOptions) -> GeneratedNet:
@@ -105,6 +123,29 @@ def device_sources() -> dict[str, bytes]:
     common = targets_dir() / "common"
     paths = sorted(path for folder in ("include", "src") for path in (common / folder).glob("*.[ch]"))
     return {path.relative_to(common).as_posix(): path.read_bytes() for path in paths}
+
+
+def _files(
+    artifact: ModelArtifact,
+    manifest: schema.Manifest,
+    net: GeneratedNet,
+    code: CodeOptions,
+    *,
+    golden: Sequence[GoldenVector],
+) -> dict[str, bytes]:
+    """Make what is generated, rendered or copied, path -> content."""
+    grid, _ = tensor_formats(parse_model(artifact.model))
+    features = features_source(artifact.features, grid, prefix=code.prefix)
+    context = {
+        "manifest": manifest,
+        "banner": banner(artifact),
+        "prefix": code.prefix,
+        "cohort_values": cohort_values(artifact),
+        "features_bytes": features_bytes(artifact.features),
+        "golden": golden,
+    }
+    generated = {**net.files, f"src/{code.prefix}_features.c": features.encode()}
+    return {**device_sources(), **generated, **render_package(context)}
 
 
 @lru_cache(maxsize=4)

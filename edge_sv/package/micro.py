@@ -26,7 +26,7 @@ SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_status.h
 """What the package takes from targets/common."""
 
 
-def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
+def measure(artifact: ModelArtifact, _code: CodeOptions) -> Footprint:
     """Say what the package costs, the arena measured; see `write.estimate_footprint`."""
     model = parse_model(artifact.model)
     kinds = used_operators(model)
@@ -47,7 +47,7 @@ def make_files(
     target: Target,
     footprint: Footprint,
     check: Mapping[str, Any] | None,
-    code: CodeOptions,
+    _code: CodeOptions,
 ) -> dict[str, bytes]:
     """Make all files of the package, path -> content."""
     model = parse_model(artifact.model)

@@ -19,7 +19,7 @@ from edge_sv.resources import targets_dir
 from edge_sv.target import Target
 
 
-def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
+def measure(artifact: ModelArtifact, _code: CodeOptions) -> Footprint:
     """Say what the package costs: the model's file; LiteRT manages its own memory."""
     return Footprint(
         model_bytes=len(artifact.model), cohort_bytes=0 if artifact.cohort is None else len(artifact.cohort.to_bytes())
@@ -31,7 +31,7 @@ def make_files(
     target: Target,
     footprint: Footprint,
     check: Mapping[str, Any] | None,
-    code: CodeOptions,
+    _code: CodeOptions,
 ) -> dict[str, bytes]:
     """Make all files of the package, path -> content."""
     model = parse_model(artifact.model)

@@ -1,0 +1,78 @@
+"""The device's C on this computer: front end, segments, net and mean, compiled from the sources that a board gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge_sv.artifact import ModelArtifact
+from edge_sv.compiled_net import CompiledDevice, CompiledSpeakerNet
+from edge_sv.embedders.base import IntegerEmbedder
+from edge_sv.errors import DataError
+from edge_sv.features import Float32, Int16
+from edge_sv.files import sha256_bytes
+from edge_sv.flatbuffer import parse_model
+from edge_sv.generator import DEFAULT_PREFIX
+from edge_sv.host_library import load_library
+from edge_sv.package import DevicePackage
+from edge_sv.package.operators import tensor_formats
+from edge_sv.tensor_format import Int8
+
+SOURCE_FOLDERS = ("include", "src")
+
+
+class CompiledEmbedder(IntegerEmbedder):
+    """Runs generated C.
+
+    Args:
+        artifact: what the sources were generated from.
+        files: path -> content of a package's `include` and `src`.
+        prefix: of the generated names.
+        cache: where compiled libraries are kept; None: the user's cache.
+
+    Raises:
+        ToolMissing: there is no C compiler.
+        DataError: the sources do not compile, or are of another model.
+    """
+
+    def __init__(
+        self,
+        artifact: ModelArtifact,
+        files: Mapping[str, bytes],
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        cache: Path | None = None,
+    ) -> None:
+        super().__init__(artifact)
+        self.sources_sha256 = sha256_bytes("".join(sha256_bytes(files[name]) for name in sorted(files)).encode())
+        library = load_library(files, cache=cache)
+        self._net, self._device = CompiledSpeakerNet(library, prefix), CompiledDevice(library, prefix)
+        if self._net.model_sha256 != artifact.sha256:
+            raise DataError(
+                f"the generated code is not of model '{artifact.name}'",
+                details={"got": self._net.model_sha256, "wanted": artifact.sha256},
+            )
+        self.input, self.output = tensor_formats(parse_model(artifact.model))
+
+    def invoke(self, segment: Int8) -> Int8:
+        """Run the net, see `IntegerEmbedder.invoke`."""
+        return self._net.run(segment)
+
+    def embed(self, pcm: Int16) -> Float32:
+        """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
+        return self._device.embed(pcm)
+
+
+def compile_package(package: DevicePackage, *, cache: Path | None = None) -> CompiledEmbedder:
+    """Compile a package's own sources.
+
+    Raises:
+        ToolMissing: there is no C compiler.
+        DataError: the package holds no generated code.
+    """
+    generated = package.manifest.generated
+    if generated is None:
+        raise DataError(f"{package.path} holds no generated code", hint="edge-sv build --target cortex-m")
+    names = [name for name in package.manifest.files or {} if name.split("/")[0] in SOURCE_FOLDERS]
+    files = {name: (package.path / name).read_bytes() for name in names}
+    return CompiledEmbedder(package.artifact, files, prefix=generated.prefix, cache=cache)
