@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.features import FeatureConfig
 from edge_sv.files import atomic_folder, sha256_bytes, sha256_file
+from edge_sv.palette import PALETTES_FILE
 from edge_sv.profile import LayerProfile
 from edge_sv.scoring import Cohort, Scoring
 from edge_sv.segments import SegmentRule
@@ -156,6 +157,8 @@ def net_sha256(folder: Path) -> str:
         description = json.loads((folder / "net.json").read_bytes())
         parts = {name: description[name] for name in ("family", "config", "features", "segments")}
         parts["weights"] = sha256_file(folder / "weights.npz")
+        palettes = folder / PALETTES_FILE
+        parts |= {"palettes": sha256_file(palettes)} if palettes.is_file() else {}
     except OSError as error:
         got = f"{error.filename}: {error.strerror}"
         raise DataError(f"{folder} is not a float net", details={"got": got}) from error

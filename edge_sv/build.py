@@ -15,10 +15,11 @@ import numpy as np
 
 from edge_sv.artifact import ModelArtifact
 from edge_sv.check import Steps
+from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.errors import DataError, DoesNotFit
 from edge_sv.package import DevicePackage, Footprint, check_budget, estimate_footprint
 from edge_sv.stage_cache import StageCache, default_work_folder
-from edge_sv.stages import NO_LIMITS, RECIPES, Limits, Staged, Stages, Value, find_source, refuse_foreign_folder
+from edge_sv.stages import NO_LIMITS, Limits, Staged, Stages, Value, find_source, refuse_foreign_folder
 from edge_sv.target import Target, load_target
 
 DEFAULT_MODEL, DEFAULT_TARGET = "resnet-nano", "tflite-micro"
@@ -73,7 +74,7 @@ class Build:
             "flash_bytes": sizes.flash_bytes,
             "ram_bytes": sizes.ram_bytes,
             "arena_bytes": self.arena_bytes,
-            "cosine_to_float": self.check["cosine_min"],
+            "cosine_to_float": (self.check.get("uncompressed") or self.check)["cosine_min"],
             "bit_exact": self.check["bit_exact"],
             "check": self.check,
             "stages": [asdict(stage) for stage in self.stages],
@@ -118,7 +119,7 @@ def build(
     *,
     target: str = DEFAULT_TARGET,
     out: Path | None = None,
-    recipe: str = RECIPES[0],
+    recipe: str = DEFAULT_RECIPE,
     data: Path | None = None,
     work: Path | None = None,
     limits: Limits = NO_LIMITS,
@@ -160,9 +161,9 @@ def build(
             listen(outcomes[-1])
         return staged.value
 
-    run("compress", stages.compress)
-    artifact = run("convert", stages.convert)
-    checked = run("check", lambda: stages.check(artifact))
+    net = run("compress", stages.compress)
+    artifact = run("convert", lambda: stages.convert(net))
+    checked = run("check", lambda: stages.check(artifact, net))
     package = run("package", lambda: stages.package(checked, place, limits))
     return Build(package, checked.report, tuple(outcomes))
 
@@ -172,18 +173,19 @@ def plan(
     *,
     target: str = DEFAULT_TARGET,
     out: Path | None = None,
-    recipe: str = RECIPES[0],
+    recipe: str = DEFAULT_RECIPE,
     data: Path | None = None,
     work: Path | None = None,
     limits: Limits = NO_LIMITS,
 ) -> Plan:
     """Say what a build would do and cost, without converting or writing anything; arguments and errors as `build`."""
     stages = make_stages(model, target, recipe, data, work)
-    artifact = stages.convert().value if data is None else stages.kept_artifact()
-    checked = stages.kept_check(artifact) if artifact else None
+    net = stages.compress().value if data is None else stages.kept_net()
+    artifact = stages.convert(net).value if data is None else stages.kept_artifact(net) if net else None
+    checked = stages.kept_check(artifact, net) if artifact else None
     packaged = checked is not None and stages.cache.folder("package", stages.package_inputs(checked, limits)).is_dir()
     outcomes = (
-        StageOutcome("compress", "unchanged", stages.compress().note),
+        _planned("compress", net is not None, stages.plan.description),
         _planned("convert", artifact is not None, f"calibrate with {data}" if data else "as it came with the model"),
         _planned("check", checked is not None, f"on {data}" if data else "on the bundled synthetic voices"),
         _planned("package", packaged, f"for {stages.target.name}"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ class CheckReport:
         targets: target trials among them.
         eer_float: cosine EER of the float net, None without a list.
         eer_int8: of the int8 model.
+        uncompressed: the same of the net before it was compressed: `cosine_min` and `cosine_mean` of the int8 model's
+            embeddings and that net's, and its EER; None when nothing was compressed.
         embeddings: of the int8 model in the reference kernels, by id.
     """
 
@@ -82,6 +84,7 @@ class CheckReport:
     eer_float: float | None
     eer_int8: float | None
     embeddings: Mapping[str, Float32] = field(repr=False, compare=False)
+    uncompressed: Mapping[str, float | None] | None = None
 
     @property
     def bit_exact(self) -> bool:
@@ -143,6 +146,30 @@ def check_artifact(
     worst = min(cosines, key=lambda name: cosines[name])
     _apply_gates(report, worst, lambda: _worst_layer(artifact, float_model(), data.files[worst]))
     return report
+
+
+def compare_with_float(report: CheckReport, net: Path, data: CheckSet, *, steps: Steps | None = None) -> CheckReport:
+    """Add to a report what compression has cost: the distance to the net as it was before.
+
+    Args:
+        report: of the converted model.
+        net: folder of the uncompressed float net.
+        data: what the report was made on.
+        steps: reports what is being done.
+    """
+    wanted = embed_recordings(
+        KerasEmbedder(net), data.files, progress=steps("float, before compression") if steps else None
+    )
+    cosines = list(_cosines(wanted, report.embeddings).values())
+    trials = data.trials
+    return replace(
+        report,
+        uncompressed={
+            "cosine_min": min(cosines),
+            "cosine_mean": float(np.mean(cosines)),
+            "eer": eer(score_list(trials, wanted), trials.labels) if trials else None,
+        },
+    )
 
 
 def check_bit_exact(artifact: ModelArtifact, data: CheckSet) -> int:

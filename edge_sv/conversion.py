@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact, save_artifact
-from edge_sv.check import CheckReport, CheckSet, Steps, check_artifact
+from edge_sv.artifact import ModelArtifact, net_sha256, save_artifact
+from edge_sv.check import CheckReport, CheckSet, Steps, check_artifact, compare_with_float
+from edge_sv.compress.recipe import DEFAULT_RECIPE, load_recipe
 from edge_sv.converter import Converter, calibrate, find_converter
-from edge_sv.embedders import LiteRTEmbedder
+from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder
 from edge_sv.errors import DataError, UsageError
 from edge_sv.evaluate import embed_recordings, score_list
 from edge_sv.features import Float32
+from edge_sv.files import write_atomic
 from edge_sv.metrics import eer, threshold_at_far
 from edge_sv.native_log import held_native_log
+from edge_sv.palette import PALETTES_FILE
 from edge_sv.resources import assets_dir
 from edge_sv.scoring import Cohort, Scoring, ScoringKind
 from edge_sv.speech_index import SpeechFile, development_list, read_index, sample_speech, training_speakers
+from edge_sv.stage_cache import default_work_folder
 from edge_sv.trials import TrialList
 
 CALIBRATION_RECORDINGS = 256
@@ -30,6 +36,54 @@ CHECK_RECORDINGS = 64
 """Recordings of the check set when the data has no development list."""
 FALSE_ACCEPT_RATE = 0.01
 TOP_N = 100
+COMPRESSED_DIR = "compressed"
+"""Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
+NET_FILES = ("net.json", "weights.npz", PALETTES_FILE)
+
+
+def compress_with_data(
+    net: Path, recipe: str, index: Path | None, *, run: Path, out: Path, steps: Steps | None = None
+) -> None:
+    """Compress a float net, trained on the data's training speakers.
+
+    Args:
+        net: the float net's folder.
+        recipe: a bundled recipe's name or a file.
+        index: table of speech files; not needed by a recipe without fine-tuning.
+        run: folder of the training, gone at the end; an interrupted one goes on from there.
+        out: folder that gets the compressed net.
+        steps: reports what is being done.
+
+    Raises:
+        UsageError: a rule matches no layer, or there is no data to train with.
+        DataError: the net or the data cannot be used.
+    """
+    with held_native_log():
+        from edge_sv.training.compress_net import compress_net
+    bars: dict[str, Callable[[int, int], None]] = {}
+
+    def progress(done: int, total: int, what: str) -> None:
+        kind = what.split()[0]
+        if steps and kind not in bars:
+            bars[kind] = steps(what)
+        if kind in bars:
+            bars[kind](done, total)
+
+    compress_net(
+        net,
+        recipe,
+        data=index,
+        out=run,
+        origin=net_sha256(net),
+        open_teacher=KerasEmbedder,
+        cache=default_work_folder().parent / "training",
+        jobs=len(os.sched_getaffinity(0)),
+        progress=progress,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    for name in NET_FILES:
+        write_atomic(out / name, (run / name).read_bytes())
+    shutil.rmtree(run)
 
 
 def convert_with_data(converter: Converter, net: Path, recipe: str, index: Path) -> ModelArtifact:
@@ -81,12 +135,14 @@ def convert_net(
     *,
     index: Path,
     out: Path,
-    recipe: str = "static_wi8_ai8",
+    recipe: str = DEFAULT_RECIPE,
     scoring: ScoringKind = "cosine",
     false_accept_rate: float = FALSE_ACCEPT_RATE,
     steps: Steps | None = None,
 ) -> tuple[ModelArtifact, CheckReport]:
     """Convert a float net, check it, set its threshold and write the artifact's folder.
+
+    A recipe that compresses first writes the compressed net into `compressed/<recipe>` of the float net's folder.
 
     The threshold accepts `false_accept_rate` of the non-target trials of the pooled development lists, scored as the
     device scores them. The cohort is the mean embedding of each training speaker.
@@ -111,8 +167,14 @@ def convert_net(
     if data.trials is None:
         raise DataError(f"{index} has no development list beside it", details={"missing": "<corpus>/trials_dev.txt"})
     converter = find_converter("tflite")
-    artifact = convert_with_data(converter, net, recipe, index)
-    report = check_artifact(artifact, net, data, float_model=lambda: converter.convert_float(net), steps=steps)
+    source, plan = net, load_recipe(recipe)
+    if plan.compresses:
+        source = net / COMPRESSED_DIR / plan.name
+        compress_with_data(net, recipe, index, run=source.with_suffix(".run"), out=source, steps=steps)
+    artifact = convert_with_data(converter, source, recipe, index)
+    report = check_artifact(artifact, source, data, float_model=lambda: converter.convert_float(source), steps=steps)
+    if plan.compresses:
+        report = compare_with_float(report, net, data, steps=steps)
     artifact = set_scoring(
         artifact, report, data, index, kind=scoring, false_accept_rate=false_accept_rate, steps=steps
     )

@@ -11,20 +11,25 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, artifact_files, load_artifact, net_sha256, save_artifact
-from edge_sv.check import Steps, check_artifact, check_bit_exact
-from edge_sv.conversion import check_set, convert_with_data, data_identity, set_scoring
+from edge_sv.check import Steps, check_artifact, check_bit_exact, compare_with_float
+from edge_sv.compress.recipe import CompressionRecipe, load_recipe
+from edge_sv.conversion import (
+    COMPRESSED_DIR,
+    check_set,
+    compress_with_data,
+    convert_with_data,
+    data_identity,
+    set_scoring,
+)
 from edge_sv.converter import Converter, find_converter
 from edge_sv.embedders import find_model
-from edge_sv.errors import DataError, UsageError, unknown_name
+from edge_sv.errors import DataError, UsageError
 from edge_sv.files import atomic_folder, sha256_bytes
 from edge_sv.package import DevicePackage, read_package, write_package
 from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.resources import assets_dir, targets_dir
 from edge_sv.stage_cache import StageCache, folder_sha256
 from edge_sv.target import Target
-
-RECIPES = ("static_wi8_ai8",)
-"""Compression that a build knows; `static_wi8_ai8` leaves the float net as it is, the converter makes it 8-bit."""
 
 Value = TypeVar("Value")
 
@@ -48,10 +53,11 @@ class Checked:
 
 @dataclass(frozen=True)
 class Source:
-    """A model to build from: its float net, its converted form, or both."""
+    """A model to build from: its float net, its converted form, or both; its compressed form if it came with one."""
 
     net: Path | None
     artifact: Path | None
+    compressed: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +78,17 @@ def find_source(model: Path | str, recipe: str) -> Source:
         UsageError: unknown model or recipe, or the model is a package already.
         DataError: the folder holds no model.
     """
-    if recipe not in RECIPES:
-        raise unknown_name("recipe", recipe, RECIPES)
+    name = load_recipe(recipe).name
     path = find_model(model)
     if path.is_file() or (path / MANIFEST_FILE).is_file():
         raise UsageError(f"{model} is a package already", hint="give the float net or the artifact it was built from")
     if (path / "net.json").is_file():
-        converted = path / recipe
-        return Source(path, converted if (converted / ARTIFACT_FILE).is_file() else None)
+        converted, compressed = path / name, path / COMPRESSED_DIR / name
+        return Source(
+            path,
+            converted if (converted / ARTIFACT_FILE).is_file() else None,
+            compressed if (compressed / "net.json").is_file() else None,
+        )
     if (path / ARTIFACT_FILE).is_file():
         beside = path.resolve().parent
         return Source(beside if (beside / "net.json").is_file() else None, path)
@@ -116,31 +125,54 @@ class Stages:
         """Identity of the recordings that are calibrated and checked with."""
         return folder_sha256(assets_dir() / "voices") if self.data is None else data_identity(self.data)
 
-    def compress(self) -> Staged[Path | None]:
-        """Compress the float net: `static_wi8_ai8` has nothing to do."""
-        return Staged(self.source.net, True, f"{self.recipe} leaves the float net as it is")
+    @cached_property
+    def plan(self) -> CompressionRecipe:
+        """What the recipe does."""
+        return load_recipe(self.recipe)
 
-    def convert(self) -> Staged[ModelArtifact]:
-        """Convert the net, calibrated with the data; without data take the converted form that came with it.
+    def compress(self) -> Staged[Path | None]:
+        """Compress the float net, trained with the data; without data take the compressed form that came with it.
+
+        Raises:
+            DataError: no data, and no compressed form of this very net and recipe; or unusable data.
+            UsageError: no float net, a rule that matches no layer.
+        """
+        net = self.source.net
+        if not self.plan.compresses:
+            return Staged(net, True, f"{self.plan.name} leaves the float net as it is")
+        if net is None:
+            if self.data is None:
+                return Staged(None, True, f"{self.plan.name}, as it was converted")
+            raise UsageError(f"{self.source.artifact} has no float net beside it to compress")
+        if self.data is None and self.plan.fine_tuning is not None:
+            return Staged(self._bundled_net(net), True, f"{self.plan.name}, as it came with the model")
+        folder, kept = self.cache.run("compress", self.compress_inputs(net), make=self._compress, read=_read_net)
+        return Staged(folder, kept, f"{self.plan.name}: {self.plan.description}")
+
+    def convert(self, net: Path | None) -> Staged[ModelArtifact]:
+        """Convert a net, calibrated with the data; without data take the converted form that came with the model.
+
+        Args:
+            net: what `compress` gave.
 
         Raises:
             DataError: no data, and no converted form of this very net, recipe and converter; or unusable data.
             UsageError: data, and no float net.
         """
-        if self.data is None:
-            return Staged(self._bundled_artifact(), True, f"{self.recipe}, as it came with the model")
-        net, data = self.source.net, self.data
+        data = self.data
+        if data is None:
+            return Staged(self._bundled_artifact(net), True, f"{self.plan.name}, as it came with the model")
         if net is None:
             raise UsageError(f"{self.source.artifact} has no float net beside it, so it cannot be calibrated again")
 
         def make(folder: Path) -> None:
             save_artifact(folder / "artifact", convert_with_data(self.converter, net, self.recipe, data))
 
-        artifact, kept = self.cache.run("convert", self.convert_inputs(), make=make, read=_read_artifact)
-        return Staged(artifact, kept, f"{self.recipe}, {len(artifact.model):,} bytes")
+        artifact, kept = self.cache.run("convert", self.convert_inputs(net), make=make, read=_read_artifact)
+        return Staged(artifact, kept, f"{self.plan.name}, {len(artifact.model):,} bytes")
 
-    def check(self, artifact: ModelArtifact) -> Staged[Checked]:
-        """Check the model against its float net; with a development list set its threshold and cohort.
+    def check(self, artifact: ModelArtifact, net: Path | None) -> Staged[Checked]:
+        """Check the model against the net it was converted from; with a development list set its threshold and cohort.
 
         Without data the bundled synthetic voices are used. An artifact whose float net is not at hand must have been
         checked when it was made; then only its bit-exactness is checked again.
@@ -151,11 +183,11 @@ class Stages:
         """
 
         def make(folder: Path) -> None:
-            checked = self._check(artifact)
+            checked = self._check(artifact, net)
             save_artifact(folder / "artifact", checked.artifact)
             (folder / "check.json").write_text(json.dumps(checked.report))
 
-        checked, kept = self.cache.run("check", self.check_inputs(artifact), make=make, read=_read_checked)
+        checked, kept = self.cache.run("check", self.check_inputs(artifact, net), make=make, read=_read_checked)
         cosine, source = checked.report["cosine_min"], checked.report["source"]
         return Staged(checked, kept, f"bit-exact, cosine to float at least {cosine:.4f} on {source}")
 
@@ -186,38 +218,63 @@ class Stages:
         placed = place_package(package.path, out)
         return Staged(read_package(out), kept and not placed, str(out))
 
-    def kept_artifact(self) -> ModelArtifact | None:
+    def kept_net(self) -> Path | None:
+        """Return the net that an earlier build compressed, None when there is none."""
+        if not self.plan.compresses or self.source.net is None:
+            return self.source.net
+        return self.cache.find("compress", self.compress_inputs(self.source.net), read=_read_net)
+
+    def kept_artifact(self, net: Path) -> ModelArtifact | None:
         """Return the converted model of an earlier build, None when there is none."""
-        return self.cache.find("convert", self.convert_inputs(), read=_read_artifact)
+        return self.cache.find("convert", self.convert_inputs(net), read=_read_artifact)
 
-    def kept_check(self, artifact: ModelArtifact) -> Checked | None:
+    def kept_check(self, artifact: ModelArtifact, net: Path | None) -> Checked | None:
         """Return the check of an earlier build, None when there is none."""
-        return self.cache.find("check", self.check_inputs(artifact), read=_read_checked)
+        return self.cache.find("check", self.check_inputs(artifact, net), read=_read_checked)
 
-    def convert_inputs(self) -> Any:
+    def compress_inputs(self, net: Path) -> Any:
+        """Everything that the compressed net depends on."""
+        return [net_sha256(net), self.plan.to_dict(), None if self.plan.fine_tuning is None else self.data_inputs]
+
+    def convert_inputs(self, net: Path) -> Any:
         """Everything that the converted model depends on."""
         code = Path(inspect.getfile(type(self.converter))).read_text()
-        net = self.source.net and net_sha256(self.source.net)
-        return [net, self.recipe, self.converter.version, code, self.data_inputs]
+        return [net_sha256(net), self.plan.to_dict(), self.converter.version, code, self.data_inputs]
 
-    def check_inputs(self, artifact: ModelArtifact) -> Any:
+    def check_inputs(self, artifact: ModelArtifact, net: Path | None) -> Any:
         """Everything that the check depends on."""
-        net = self.source.net and net_sha256(self.source.net)
-        return [_identity(artifact), net, self.data_inputs]
+        nets = [path and net_sha256(path) for path in (net, self.source.net)]
+        return [_identity(artifact), nets, self.data_inputs]
 
     def package_inputs(self, checked: Checked, limits: Limits) -> Any:
         """Everything that the package depends on."""
         sources = folder_sha256(targets_dir())
         return [_identity(checked.artifact), checked.report, self.target.to_dict(), sources, limits.flash, limits.ram]
 
-    def _bundled_artifact(self) -> ModelArtifact:
+    def _compress(self, folder: Path) -> None:
+        """Compress into a folder; what is finished of the training is kept in the work folder until the end."""
+        assert self.source.net is not None
+        run = self.cache.folder("compress", self.compress_inputs(self.source.net)).with_suffix(".run")
+        compress_with_data(self.source.net, self.recipe, self.data, run=run, out=folder, steps=self.steps)
+
+    def _bundled_net(self, net: Path) -> Path:
+        """Return the compressed form that came with a net."""
+        hint = "give --data INDEX.csv: a table of speech files to train with"
+        if self.source.compressed is None:
+            raise DataError(f"{net} was never compressed", details={"recipe": self.plan.name}, hint=hint)
+        provenance = json.loads((self.source.compressed / "net.json").read_bytes()).get("provenance", {})
+        if provenance.get("compressed_from") != net_sha256(net):
+            raise DataError(f"{self.source.compressed} was compressed from another net than {net}", hint=hint)
+        return self.source.compressed
+
+    def _bundled_artifact(self, net: Path | None) -> ModelArtifact:
         hint = "give --data INDEX.csv: a table of speech files to calibrate with"
         if self.source.artifact is None:
-            raise DataError(f"{self.source.net} was never converted", details={"recipe": self.recipe}, hint=hint)
+            raise DataError(f"{self.source.net} was never converted", details={"recipe": self.plan.name}, hint=hint)
         artifact = load_artifact(self.source.artifact)
-        wanted = {"recipe": self.recipe, "converter": f"{self.target.converter} {self.converter.version}"}
-        if self.source.net is not None:
-            wanted["float_sha256"] = net_sha256(self.source.net)
+        wanted = {"recipe": self.plan.name, "converter": f"{self.converter.name} {self.converter.version}"}
+        if net is not None:
+            wanted["float_sha256"] = net_sha256(net)
         got = {**artifact.provenance, "recipe": artifact.recipe}
         different = [name for name, value in wanted.items() if got.get(name) != value]
         if different:
@@ -228,8 +285,8 @@ class Stages:
             )
         return artifact
 
-    def _check(self, artifact: ModelArtifact) -> Checked:
-        data, net = check_set(self.data), self.source.net
+    def _check(self, artifact: ModelArtifact, net: Path | None) -> Checked:
+        data = check_set(self.data)
         if net is None:
             stated = artifact.provenance.get("check")
             if not isinstance(stated, dict):
@@ -242,6 +299,8 @@ class Stages:
         report = check_artifact(
             artifact, net, data, float_model=lambda: self.converter.convert_float(net), steps=self.steps
         )
+        if self.plan.compresses and self.source.net is not None:
+            report = compare_with_float(report, self.source.net, data, steps=self.steps)
         if self.data is not None:
             artifact = set_scoring(artifact, report, data, self.data, steps=self.steps)
         return Checked(artifact, report.to_dict())
@@ -270,6 +329,16 @@ def place_package(package: Path, out: Path) -> bool:
     with atomic_folder(out) as temporary:
         shutil.copytree(package, temporary, dirs_exist_ok=True)
     return True
+
+
+def _read_net(folder: Path) -> Path:
+    """Return a kept net's folder.
+
+    Raises:
+        DataError: it is not whole.
+    """
+    net_sha256(folder)
+    return folder
 
 
 def _read_artifact(folder: Path) -> ModelArtifact:

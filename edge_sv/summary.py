@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_sv.artifact import ARTIFACT_FILE
-from edge_sv.embedders.open import DEFAULT_RECIPE, asset_names, find_model, open_artifact
+from edge_sv.compress.recipe import DEFAULT_RECIPE
+from edge_sv.embedders.open import asset_names, find_model, open_artifact
 from edge_sv.errors import DataError, ToolMissing, unknown_name
 from edge_sv.features import FeatureConfig
 from edge_sv.flatbuffer import parse_model, profile_operators, tensor_shape

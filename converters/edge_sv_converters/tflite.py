@@ -1,5 +1,7 @@
 """Keras -> int8 .tflite: full-integer post-training quantization, weights per output channel, int8 in and out.
 
+Weights that a recipe has compressed keep the values it gave them, see `palettes`; all others become int8.
+
 The graph has batch 1 and a fixed number of frames, so that every shape is known and TensorFlow Lite Micro can plan its
 memory. What TensorFlow writes is then brought into one form: layers carry the Keras net's names, conversion metadata
 is left out, constants are aligned. Same net, same calibration, same bytes.
@@ -15,13 +17,14 @@ from typing import Any
 import numpy as np
 
 from edge_sv.artifact import ModelArtifact, net_sha256
+from edge_sv.compress.recipe import load_recipe
 from edge_sv.converter import Calibration
-from edge_sv.errors import DataError, unknown_name
+from edge_sv.errors import DataError, UsageError
 from edge_sv.features import Float32
 from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
 from edge_sv.native_log import held_native_log
-
-RECIPE = "static_wi8_ai8"
+from edge_sv.palette import Palette
+from edge_sv_converters.palettes import write_palettes
 
 # Operators that TensorFlow Lite Micro computes in int8 exactly as LiteRT's reference kernels do. Left out on purpose:
 # SQRT, LOG, EXP (no int8 kernel), SUM and DIV (the two disagree), TILE, POW, GELU (TFLM has none).
@@ -35,21 +38,23 @@ OPERATORS = frozenset({
 
 
 class TfliteConverter:
-    """The `tflite` converter; recipe `static_wi8_ai8`: 8-bit weights, 8-bit activations with ranges set in advance."""
+    """The `tflite` converter: 8-bit activations with ranges set in advance, weights as the recipe has them."""
 
+    name = "tflite"
     version = "1"
 
     def convert(self, net: Path, recipe: str, calibration: Calibration) -> ModelArtifact:
         """Convert a float net's folder to int8.
 
         Raises:
-            UsageError: unknown recipe.
+            UsageError: unknown recipe, or the net is compressed by none or by another.
             DataError: the net or the calibration cannot be used, or the net needs an operator that has no exact int8
                 kernel in TensorFlow Lite Micro.
         """
-        if recipe != RECIPE:
-            raise unknown_name("recipe", recipe, [RECIPE])
-        model, description = _load(net)
+        model, description, palettes = _load(net)
+        if load_recipe(recipe).compresses != bool(palettes):
+            state = "compressed" if palettes else "not compressed"
+            raise UsageError(f"recipe '{recipe}' does not fit {net}", details={"got": f"a net that is {state}"})
         wanted = (description.segments.frames, description.features.num_mels)
         if calibration.segments.shape[1:] != wanted:
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
@@ -63,6 +68,9 @@ class TfliteConverter:
         with held_native_log():
             graph = _tidy(converter.convert(), model)
         _check_operators(graph)
+        if palettes:
+            write_palettes(graph, parse_model(self.convert_float(net)), palettes)
+            _drop_unused_buffers(graph)
         return ModelArtifact(
             name=description.name,
             kind="tflite",
@@ -74,7 +82,7 @@ class TfliteConverter:
             layers=profile_operators(graph),
             provenance={
                 "float_sha256": net_sha256(net),
-                "converter": f"tflite {self.version}",
+                "converter": f"{self.name} {self.version}",
                 "tensorflow": version("tensorflow"),
                 "calibration": {"source": calibration.source, "segments": len(calibration.segments)},
             },
@@ -82,17 +90,17 @@ class TfliteConverter:
 
     def convert_float(self, net: Path) -> bytes:
         """Convert a float net's folder without quantization; tensors have the names that `convert` gives them."""
-        model, description = _load(net)
+        model, description, _ = _load(net)
         converter = _converter(model, description.segments.frames, description.features.num_mels)
         with held_native_log():
             return pack_model(_tidy(converter.convert(), model))
 
 
-def _load(net: Path) -> tuple[Any, Any]:
+def _load(net: Path) -> tuple[Any, Any, dict[str, Palette]]:
     with held_native_log():
-        from edge_sv.models.checkpoint import load_net
+        from edge_sv.models.checkpoint import load_net, load_palettes
 
-        return load_net(net)
+        return *load_net(net), load_palettes(net)
 
 
 def _converter(model: Any, frames: int, num_mels: int) -> Any:

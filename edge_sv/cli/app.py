@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": ("edge_sv.cli.evaluate", "Score a trial list: EER, minDCF, Cllr with intervals."),
     "convert": ("edge_sv.cli.convert", "Convert a float net to int8, check it and set its threshold."),
     "build": ("edge_sv.cli.build", "Compress, convert, check and package a model for a target."),
+    "recipes": ("edge_sv.cli.recipes", "List the compression recipes and explain them."),
     "targets": ("edge_sv.cli.targets", "List the targets and their limits."),
     "enroll": ("edge_sv.cli.enroll", "Make a voice print from recordings."),
     "verify": ("edge_sv.cli.verify", "Compare a recording with a voice print."),

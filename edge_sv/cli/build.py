@@ -11,8 +11,9 @@ import typer
 from edge_sv.build import DEFAULT_MODEL, DEFAULT_TARGET, Build, Plan, StageOutcome, build, plan
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
+from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.errors import UsageError
-from edge_sv.stages import RECIPES, Limits
+from edge_sv.stages import Limits
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2}
 
@@ -26,7 +27,9 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="The package's folder; default: build/MODEL-TARGET.", show_default=False),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="How to compress.")] = RECIPES[0],
+    recipe: Annotated[
+        str, typer.Option(help="How to compress: a bundled recipe or a file, see edge-sv recipes.")
+    ] = DEFAULT_RECIPE,
     data: Annotated[
         Path | None,
         typer.Option(metavar="INDEX.csv", help="Speech files to calibrate and check with.", show_default=False),

@@ -9,11 +9,11 @@ import typer
 
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
+from edge_sv.compress.recipe import DEFAULT_RECIPE, load_recipe
 from edge_sv.conversion import FALSE_ACCEPT_RATE, convert_net
 from edge_sv.embedders import find_model
 from edge_sv.errors import UsageError, unknown_name
 from edge_sv.scoring import ScoringKind
-from edge_sv.stages import RECIPES
 
 SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
 
@@ -25,7 +25,9 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="The artifact's folder; default: NET/RECIPE.", show_default=False),
     ] = None,
-    recipe: Annotated[str, typer.Option(help="How to compress.")] = RECIPES[0],
+    recipe: Annotated[
+        str, typer.Option(help="How to compress: a bundled recipe or a file, see edge-sv recipes.")
+    ] = DEFAULT_RECIPE,
     scoring: Annotated[str, typer.Option(help="Default scoring: cosine or as_norm.")] = "cosine",
     far: Annotated[float, typer.Option(help="False-accept rate that the threshold is set for.")] = FALSE_ACCEPT_RATE,
     json: JsonOption = False,
@@ -45,7 +47,7 @@ def command(
     folder = find_model(net)
     if not (folder / "net.json").is_file():
         raise UsageError(f"{net} is not a float net", hint="give the folder that holds net.json")
-    place = out or folder / recipe
+    place = out or folder / load_recipe(recipe).name
     with show_steps() as steps:
         artifact, report = convert_net(
             folder,

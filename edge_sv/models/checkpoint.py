@@ -1,4 +1,7 @@
-"""A float net on disk: a folder with `net.json` (what it is) and `weights.npz` (its numbers)."""
+"""A net on disk: a folder with `net.json` (what it is) and `weights.npz` (its numbers).
+
+Kernels that a recipe has compressed are in `palettes.npz` instead.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from edge_sv.features import FeatureConfig
 from edge_sv.files import write_atomic
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
 from edge_sv.models.resnet import ResNetConfig, build_resnet
+from edge_sv.palette import PALETTES_FILE, Palette, decode_palettes, save_palettes
 from edge_sv.segments import SegmentRule
 
 NetConfig = ResNetConfig | EcapaConfig
@@ -119,10 +124,11 @@ def build_net(description: NetDescription, *, frames: int | None = None) -> tf_k
     )
 
 
-def encode_weights(model: tf_keras.Model) -> bytes:
+def encode_weights(model: tf_keras.Model, *, leave_out: Collection[str] = ()) -> bytes:
     """Pack a model's weights, `layer/weight` -> array, into an npz file's bytes; equal weights give equal bytes."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{weight.name.removesuffix(":0"): weight.numpy() for weight in model.weights})
+    arrays = {weight.name.removesuffix(":0"): weight.numpy() for weight in model.weights}
+    np.savez(buffer, **{name: array for name, array in arrays.items() if name not in leave_out})
     return buffer.getvalue()
 
 
@@ -150,12 +156,13 @@ _DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.Bad
 
 
 def load_weights(path: Path, model: tf_keras.Model) -> None:
-    """Put a weights file into a model.
+    """Put a weights file, and the palettes beside it, into a model.
 
     Raises:
         DataError: not readable, damaged, or of another net.
     """
-    arrays = read_arrays(path)
+    kernels = {f"{layer}/kernel": palette.weights() for layer, palette in load_palettes(path.parent).items()}
+    arrays = read_arrays(path) | kernels
     expected = {w.name.removesuffix(":0"): f"{tuple(w.shape)} {w.dtype.name}" for w in model.weights}
     found = {name: f"{array.shape} {array.dtype.name}" for name, array in arrays.items()}
     if expected != found:
@@ -164,9 +171,29 @@ def load_weights(path: Path, model: tf_keras.Model) -> None:
     model.set_weights([arrays[name] for name in expected])
 
 
-def save_net(folder: Path, description: NetDescription, model: tf_keras.Model) -> None:
-    """Write a float net's folder."""
-    write_atomic(folder / "weights.npz", encode_weights(model))
+def load_palettes(folder: Path) -> dict[str, Palette]:
+    """Read a net's compressed kernels, layer -> palette; none when nothing is compressed.
+
+    Raises:
+        DataError: damaged.
+    """
+    path = folder / PALETTES_FILE
+    return decode_palettes(read_arrays(path)) if path.is_file() else {}
+
+
+def save_net(
+    folder: Path, description: NetDescription, model: tf_keras.Model, palettes: Mapping[str, Palette] | None = None
+) -> None:
+    """Write a net's folder; layers with a palette have their kernel there and not among the weights."""
+    leave_out = {f"{layer}/kernel" for layer in palettes or ()}
+    if palettes:
+        save_palettes(folder, palettes)
+    write_atomic(folder / "weights.npz", encode_weights(model, leave_out=leave_out))
+    save_description(folder, description)
+
+
+def save_description(folder: Path, description: NetDescription) -> None:
+    """Write a net's `net.json`."""
     write_atomic(folder / "net.json", (json.dumps(description.to_dict(), indent=2) + "\n").encode())
 
 

@@ -119,13 +119,15 @@ class TrainConfig(_Section):
     """One training run.
 
     `corpus_weights`: share of each corpus in what is heard; without it, speakers are equal. `reference`: the reference
-    net's weights.npz, below the corpus' folder. `features`: fields of `FeatureConfig`.
+    net's weights.npz, below the corpus' folder. `features`: fields of `FeatureConfig`. `recipe`: compression that the
+    net is trained under, a bundled one or a file; `init` is then the net that is compressed.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
     corpus_weights: dict[str, NotNegative] = Field(default_factory=dict)
     reference: str | None = None
+    recipe: str | None = None
     net: NetSection = NetSection()
     features: dict[str, Any] = Field(default_factory=dict)
     segments: SegmentSection = SegmentSection()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +12,14 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from edge_sv.compress.recipe import load_recipe
+from edge_sv.compress.straight_through import NetCompression, plan_compression
 from edge_sv.errors import DataError, UsageError
 from edge_sv.features import Float32
 from edge_sv.files import write_atomic
 from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net, load_net, net_config, read_arrays, save_net
 from edge_sv.models.reference import build_reference
+from edge_sv.palette import Palette
 from edge_sv.segments import SegmentRule
 from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch
@@ -49,6 +52,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         DataError: data that cannot be read, or a folder that cannot be written.
     """
     shape = net_config(config.net.family, config.net.config)
+    compression = _plan_compression(config, inputs)
     material = find_material(config, inputs)
     _claim(out, config)
     _set_threads(config.optimizer.threads)
@@ -68,14 +72,14 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     targets = teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress)
     description = _describe(config, shape, bank)
     maker = _make_batches(config, description, bank, targets)
-    trainer = _make_trainer(config, description, maker)
+    trainer = _make_trainer(config, description, maker, compression)
     validation = Validation(material.dev_lists, description.features, description.segments)
     if (out / STATE_FILE).is_file():
         history = _parse_history(trainer.load(out / STATE_FILE))
     else:
         history = []
         _give_first_values(config, inputs, trainer, maker)
-    run = _Run(config, description, trainer, maker, validation, out)
+    run = _Run(config, description, trainer, maker, validation, compression, out)
     return run.finish(history, progress=progress, on_epoch=on_epoch)
 
 
@@ -96,7 +100,8 @@ def _parse_history(notes: bytes) -> list[Row]:
 
 def _claim(out: Path, config: TrainConfig) -> None:
     """Write the configuration into the run's folder, unless a net is there that is not this run's."""
-    text = config.model_dump_json(indent=2).encode()
+    recipe = {"recipe": load_recipe(config.recipe).to_dict()} if config.recipe else {}
+    text = json.dumps({**config.model_dump(mode="json"), **recipe}, indent=2).encode()
     mark = out / "config.json"
     taken = (out / STATE_FILE).is_file() or (out / "net.json").is_file()
     if taken and not (mark.is_file() and mark.read_bytes() == text):
@@ -139,9 +144,23 @@ def _make_batches(config: TrainConfig, description: NetDescription, bank: Featur
     )
 
 
-def _make_trainer(config: TrainConfig, description: NetDescription, maker: BatchMaker) -> Trainer:
+def _plan_compression(config: TrainConfig, inputs: Inputs) -> NetCompression:
+    """Make the grids of the configuration's recipe from the net that training starts from; none without a recipe."""
+    if config.recipe is None:
+        return NetCompression({})
+    if config.net.init in ("random", "reference"):
+        raise UsageError(
+            f"the configuration '{config.name}' compresses a net and names none",
+            hint="set init in [net] to a bundled net or the folder of a float net",
+        )
+    return plan_compression(load_net(inputs.find_net(config.net.init))[0], load_recipe(config.recipe))
+
+
+def _make_trainer(
+    config: TrainConfig, description: NetDescription, maker: BatchMaker, compression: NetCompression
+) -> Trainer:
     with _precision(config.optimizer.precision):
-        model = build_net(description)
+        model = compression.trainable(build_net(description))
     return Trainer(
         model,
         num_classes=maker.num_classes,
@@ -181,6 +200,7 @@ class _Run:
     trainer: Trainer
     maker: BatchMaker
     validation: Validation
+    compression: NetCompression
     out: Path
 
     def finish(self, history: list[Row], *, progress: Progress, on_epoch: OnEpoch) -> NetDescription:
@@ -191,9 +211,10 @@ class _Run:
         while len(history) < optimizer.epochs and not is_over(history, optimizer.patience):
             row = self._epoch(len(history), progress)
             net.set_weights(self.trainer.averaged_weights())
+            palettes = self.compression.apply(net)
             history.append(row | self._errors(net))
             is_best = best_row(history) is history[-1]
-            self._keep(net, history, is_best=is_best)
+            self._keep(net, palettes, history, is_best=is_best)
             self._log(board, history[-1])
             on_epoch(history[-1], is_best)
         write_atomic(self.out / "history.csv", to_csv(history))
@@ -221,10 +242,10 @@ class _Run:
         row = {f"dev_eer_{name}": value for name, value in eers.items()}
         return row | ({"dev_eer": float(np.mean(list(eers.values())))} if eers else {})
 
-    def _keep(self, net: tf_keras.Model, history: list[Row], *, is_best: bool) -> None:
+    def _keep(self, net: tf_keras.Model, palettes: Mapping[str, Palette], history: list[Row], *, is_best: bool) -> None:
         """Write what is needed to go on; a kill between two files repeats the epoch with the same result."""
         if is_best:
-            save_net(self.out, self._describe(history[-1]), net)
+            save_net(self.out, self._describe(history[-1]), net, palettes)
         self.trainer.save(self.out / STATE_FILE, notes=json.dumps(history).encode())
         write_atomic(self.out / "history.csv", to_csv(history))
 

@@ -1,0 +1,69 @@
+"""``edge-sv recipes``: list the compression recipes and explain them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from edge_sv.cli.output import JsonOption, out_console, print_json
+from edge_sv.compress.quantizers import QUANTIZERS
+from edge_sv.compress.recipe import CompressionRecipe, FineTuning, LayerRule, load_recipe, recipe_names
+
+
+def command(
+    name: Annotated[str | None, typer.Argument(help="Explain this one: a bundled recipe or a TOML file.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """List the compression recipes, or explain one rule by rule.
+
+    A name tells the method and the bits: static (evenly spaced), power (powers of two), palette (k-means codebook),
+    binary (two values); w4: 4-bit weights, wi4: 4-bit integers; ai8: 8-bit activations.
+
+    \b
+    Examples:
+      edge-sv recipes
+      edge-sv recipes palette_w4_ai8
+      edge-sv recipes my-recipe.toml --json
+    """
+    recipes = [load_recipe(name)] if name else [load_recipe(known) for known in recipe_names()]
+    if json:
+        print_json({"recipes": [recipe.to_dict() for recipe in recipes]})
+    elif name:
+        _explain(recipes[0])
+    else:
+        table = Table()
+        table.add_column("recipe")
+        table.add_column("does")
+        for recipe in recipes:
+            table.add_row(recipe.name, recipe.description)
+        out_console().print(table)
+
+
+def _explain(recipe: CompressionRecipe) -> None:
+    console = out_console()
+    console.print(f"{recipe.name}: {recipe.description}", markup=False, soft_wrap=True)
+    table = Table("rule", "layers", "weights", "values", "activations")
+    for number, rule in enumerate(recipe.rules, 1):
+        table.add_row(str(number), rule.match, f"{rule.weights} bits", _values(rule), f"{rule.activations} bits")
+    console.print(table)
+    console.print("Of the rules that match a layer the last one counts.")
+    console.print(_training(recipe.fine_tuning), markup=False, soft_wrap=True)
+
+
+def _values(rule: LayerRule) -> str:
+    if rule.quantizer is None:
+        return "the converter's: evenly spaced, a scale for each output channel"
+    first = (QUANTIZERS[rule.quantizer].__doc__ or "").partition("\n")[0].rstrip(".")
+    return f"{rule.quantizer}, by {rule.granularity}: {first}"
+
+
+def _training(tuning: FineTuning | None) -> str:
+    if tuning is None or tuning.epochs == 0:
+        return "Nothing is trained."
+    steps = tuning.epochs * tuning.steps_per_epoch
+    return (
+        f"Then {steps:,} steps of training with rounded weights, learning rate {tuning.learning_rate:g}, "
+        f"the float net as teacher (weight {tuning.teacher_weight:g})."
+    )

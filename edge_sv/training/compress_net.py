@@ -1,0 +1,122 @@
+"""Compress a float net by a recipe: its own training once more, short, with rounded weights and itself as teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge_sv.compress.recipe import CompressionRecipe, FineTuning, load_recipe
+from edge_sv.compress.straight_through import plan_compression
+from edge_sv.errors import UsageError
+from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description, save_net
+from edge_sv.training.bank import Progress
+from edge_sv.training.config import TrainConfig
+from edge_sv.training.fit import OnEpoch, train
+from edge_sv.training.inputs import Inputs
+from edge_sv.training.teacher import Teacher
+
+MARGIN = 0.2
+EMA_DECAY = 0.99
+WARMUP_STEPS = 50
+
+
+def compress_net(
+    net: Path,
+    recipe: str,
+    *,
+    data: Path | None,
+    out: Path,
+    origin: str,
+    open_teacher: Callable[[Path], Teacher],
+    cache: Path,
+    jobs: int = 1,
+    progress: Progress,
+    on_epoch: OnEpoch = lambda _row, _best: None,
+) -> None:
+    """Write the compressed net into `out`; when the same run was interrupted there, go on with it.
+
+    Args:
+        net: the float net's folder.
+        recipe: a bundled recipe's name or a file.
+        data: table of speech files to fine-tune with; not needed by a recipe without fine-tuning.
+        out: the compressed net's folder, and the run's.
+        origin: identity of the float net, written into the compressed one's provenance as `compressed_from`.
+        open_teacher: opens a net's folder as a teacher.
+        cache: where feature banks and teacher embeddings are kept between runs.
+        jobs: processes for features.
+        progress: told of every recording, teacher embedding and step.
+        on_epoch: told of every epoch.
+
+    Raises:
+        UsageError: a rule matches no layer, or fine-tuning without data.
+        DataError: the net or the data cannot be used.
+    """
+    plan = load_recipe(recipe)
+    description = load_description(net)
+    if plan.fine_tuning is None or plan.fine_tuning.epochs == 0:
+        model, _ = load_net(net)
+        save_net(out, description, model, plan_compression(model, plan).apply(model))
+        _note(out, plan, origin)
+        return
+    if data is None:
+        raise UsageError(
+            f"recipe '{recipe}' trains the net under compression, so it needs speech",
+            hint="give --data INDEX.csv: a table of speech files with training speakers",
+        )
+    inputs = Inputs(
+        data=data,
+        reference=None,
+        open_teacher=lambda _: open_teacher(net),
+        find_net=lambda _: net,
+        cache=cache,
+        jobs=jobs,
+    )
+    train(tuning_config(description, recipe, plan.fine_tuning), inputs, out, progress=progress, on_epoch=on_epoch)
+    _note(out, plan, origin)
+
+
+def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) -> TrainConfig:
+    """Make the fine-tuning's configuration: the float net's own, where it is recorded, with what the recipe sets.
+
+    Raises:
+        UsageError: the net's record of its training cannot be used.
+    """
+    values = description.to_dict()
+    recorded = description.provenance.get("training") or {}
+    kept = {key: recorded[key] for key in ("seed", "corpus_weights", "augment", "validation") if key in recorded}
+    loss: dict[str, Any] = {"margin": MARGIN}
+    if tuning.teacher_weight:
+        loss |= {"teachers": [description.name], "teacher_weight": tuning.teacher_weight, "teacher_projection": False}
+    steps = tuning.epochs * tuning.steps_per_epoch
+    try:
+        return TrainConfig.model_validate(
+            {
+                **kept,
+                "name": description.name,
+                "recipe": recipe,
+                "net": {"family": description.family, "config": values["config"], "init": description.name},
+                "features": values["features"],
+                "segments": values["segments"],
+                "loss": loss,
+                "optimizer": {
+                    "learning_rate": tuning.learning_rate,
+                    "epochs": tuning.epochs,
+                    "steps_per_epoch": tuning.steps_per_epoch,
+                    "warmup_steps": min(WARMUP_STEPS, steps // 4),
+                    "ema_decay": EMA_DECAY,
+                },
+            }
+        )
+    except ValueError as error:
+        raise UsageError(
+            f"the record of how '{description.name}' was trained cannot be used", details={"got": str(error)}
+        ) from error
+
+
+def _note(out: Path, recipe: CompressionRecipe, origin: str) -> None:
+    """Write into the net what was done to it."""
+    description = load_description(out)
+    provenance = {**description.provenance, "compressed_from": origin, "recipe": recipe.to_dict()}
+    save_description(out, replace(description, provenance=provenance))
