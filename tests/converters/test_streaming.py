@@ -16,11 +16,8 @@ from edge_sv_converters.c_source.graph import read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
 from edge_sv_converters.c_source.stream_source import emit_streaming
 from edge_sv_converters.c_source.streaming import NotLocal, StreamingPlan, plan_streaming
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from edge_sv.arena import import_tflm
-from edge_sv.flatbuffer import parse_model
 from edge_sv.resources import assets_dir
 from tests.firmware.conftest import COMMON, WARNINGS, run, tool
 from tests.int8_models import SAME, VALID, Int8Model, with_frames
@@ -117,3 +114,143 @@ def test_bundled_resnets(name: str, tmp_path: Path, kernels: Path) -> None:
     net = StreamedNet(bundled(name), tmp_path, kernels)
     net.check([100, 200, 1000, net.plan.least_frames, 57, 33, 201])
     assert net.plan.state_bytes <= {"resnet-thin": 80, "resnet-nano": 40}[name] * 1024
+
+
+def test_a_length_padded_otherwise_must_be_begun_as_such(tmp_path: Path, kernels: Path) -> None:
+    net = StreamedNet(bundled("resnet-nano"), tmp_path, kernels)
+    even, odd, short = net.utterance(60), net.utterance(61), net.utterance(net.plan.least_frames - 1)
+    answers = net.answer([even, odd, odd, even, short, even], begun=[200, 200, 61, 61, 200, len(short)])
+    assert [answer.statuses for answer in answers] == [
+        (OK, OK, OK),
+        (OK, OK, SHAPE),
+        (OK, OK, OK),
+        (OK, OK, SHAPE),
+        (OK, OK, SHAPE),
+        (SHAPE, SHAPE, SHAPE),
+    ]
+    for answer, frames in ((answers[0], even), (answers[2], odd)):
+        np.testing.assert_array_equal(answer.embedding, run_tflm(with_frames(net.model, len(frames)), frames))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_nets(seed: int, tmp_path: Path, kernels: Path) -> None:
+    model = random_net(seed)
+    net = StreamedNet(model, tmp_path, kernels)
+    rng = np.random.default_rng(seed)
+    least = net.plan.least_frames
+    exported = net.plan.steps[0].call.inputs[0].num_rows
+    net.check([exported, least, least + 1, *(int(n) for n in rng.integers(least, least + 70, 10))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1200))
+def test_many_random_nets(seed: int, tmp_path: Path, kernels: Path) -> None:
+    test_random_nets(seed, tmp_path, kernels)
+
+
+@pytest.mark.parametrize("axes", [(1,), (1, 2)], ids=["time", "time and frequency"])
+def test_the_mean_of_any_number_of_frames(axes: tuple[int, ...], tmp_path: Path, kernels: Path) -> None:
+    model = Int8Model((1, 50, 6, 1), seed=len(axes))
+    net = StreamedNet(model.pack(model.mean(model.input, axes)), tmp_path, kernels)
+    net.check([*range(1, 300), *range(300, 2001, 17), 2000])
+
+
+def random_net(seed: int) -> bytes:
+    """Write a net of random operators, local up to its pooling."""
+    rng = np.random.default_rng(seed)
+    mels = int(rng.integers(3, 14))
+    net = Int8Model((1, int(rng.integers(40, 90)), mels, 1), seed=seed)
+    x = net.input
+    for _ in range(int(rng.integers(2, 6))):
+        x = _BLOCKS[int(rng.integers(len(_BLOCKS)))](net, x, rng)
+    means = [net.mean(x, axes) for axes in ((1,), (1, 2)) if axes == (1, 2) or rng.integers(2)]
+    pooled = [net.reshape(mean, (1, 1, 1, int(np.prod(net.shape(mean))))) for mean in means]
+    return net.pack(_join_pooled(net, pooled))
+
+
+def _join_pooled(net: Int8Model, pooled: list[int]) -> int:
+    """Embed each pooled vector, and add the embeddings."""
+    embeddings = [net.conv(vector, 5) for vector in pooled]
+    output = embeddings[0] if len(embeddings) == 1 else net.join("ADD", *embeddings)
+    return net.reshape(output, (1, 5))
+
+
+def _random_conv(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 1 + min(3, net.shape(x)[2]))))
+    dilated = bool(rng.integers(2))
+    stride = (1, 1) if dilated else (int(rng.integers(1, 4)), int(rng.integers(1, 3)))
+    dilation = (int(rng.integers(1, 4)), 1) if dilated else (1, 1)
+    padding = SAME if (kernel[0] - 1) * dilation[0] + stride[0] > 6 else int(rng.choice([SAME, VALID]))
+    relu = bool(rng.integers(2))
+    channels = int(rng.integers(1, 10))
+    return net.conv(x, channels, kernel, stride=stride, dilation=dilation, padding=padding, relu=relu)
+
+
+def _random_depthwise(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    return net.depthwise(x, (int(rng.integers(1, 5)), 3), stride=(int(rng.integers(1, 3)), 1))
+
+
+def _random_pool(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    kind = str(rng.choice(["MAX_POOL_2D", "AVERAGE_POOL_2D"]))
+    size, step = int(rng.integers(1, 4)), int(rng.integers(1, 3))
+    return net.pool(x, kind, (size, 1), stride=(step, 1), padding=int(rng.choice([SAME, VALID])))
+
+
+def _random_residual(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    """A ResNet block, with stride 2 at times; its shortcut a 1x1 convolution or none."""
+    channels, stride = int(rng.integers(1, 8)), int(rng.integers(1, 3))
+    y = net.conv(x, channels, (3, 1), stride=(stride, 1), relu=True)
+    for _ in range(int(rng.integers(0, 3))):
+        y = net.conv(y, channels, (int(rng.choice([1, 3, 5])), 1))
+    shortcut = x if stride == 1 else net.pool(x, "AVERAGE_POOL_2D", (2, 1), stride=(2, 1), padding=SAME)
+    if net.shape(x)[3] != channels:
+        shortcut = net.conv(shortcut, channels)
+    return net.join(str(rng.choice(["ADD", "SUB", "MUL"])), shortcut, y)
+
+
+def _random_constant(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    _, _, width, channels = net.shape(x)
+    shape = [(1, 1, 1, channels), (1, 1, width, channels), (1, 1, 1, 1), (channels,)][int(rng.integers(4))]
+    return net.join(str(rng.choice(["ADD", "SUB", "MUL"])), x, net.constant(shape))
+
+
+def _flatten(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    _, rows, width, channels = net.shape(x)
+    return net.reshape(x, (1, rows, 1, width * channels))
+
+
+_BLOCKS = [_random_conv, _random_depthwise, _random_pool, _random_residual, _random_constant, _flatten]
+
+
+def _refusal(model: bytes) -> str:
+    plan = plan_streaming(lower_graph(read_graph(model)))
+    assert isinstance(plan, NotLocal)
+    return str(plan)
+
+
+def test_a_net_with_squeeze_and_excitation_is_not_local() -> None:
+    assert "MUL 'block1_se_scale'" in _refusal(bundled("ecapa-small"))
+    assert "known after the last frame" in _refusal(bundled("ecapa-small"))
+
+
+def test_two_passes_over_the_frames_are_not_local() -> None:
+    net = Int8Model((1, 20, 4, 1))
+    mean = net.mean(net.input, (1,))
+    why = _refusal(net.pack(net.mean(net.join("SUB", net.input, mean), (1,))))
+    assert why.startswith(f"SUB 'tensor{mean + 1}' (operator 1) needs 'tensor{mean}', which is known after")
+
+
+def test_a_constant_along_time_is_not_local() -> None:
+    net = Int8Model((1, 20, 4, 1))
+    x = net.join("ADD", net.input, net.constant((1, 20, 4, 1)))
+    assert "a constant that differs from frame to frame" in _refusal(net.pack(net.mean(x, (1, 2))))
+
+
+def test_frames_that_are_moved_are_not_local() -> None:
+    net = Int8Model((1, 20, 4, 1))
+    assert "moves values from frame to frame" in _refusal(net.pack(net.reshape(net.input, (1, 40, 2, 1))))
+
+
+def test_an_output_for_each_frame_is_not_local() -> None:
+    net = Int8Model((1, 20, 4, 1))
+    assert _refusal(net.pack(net.conv(net.input, 3))) == "the output has a row for each frame"

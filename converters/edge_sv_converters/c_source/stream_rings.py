@@ -195,7 +195,7 @@ class _Playback:
 
 
 def _later_shortcuts(rings: Rings) -> list[list[Stage]]:
-    """List schedules in which a stage that keeps several rows waits for the other input of the only one that reads it."""
+    """List schedules in which a stage that keeps several rows waits for the other input of its only reader."""
     found, stages = [], rings.stages
     for stage in stages:
         readers = [other for other in stages if stage.output in [reach.tensor for reach in other.needs]]

@@ -7,7 +7,7 @@ once, after the last frame. An operator that needs all rows before it can begin 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from edge_sv_converters.c_source.calls import Call, ElementCall, Program, ReduceCall, RowCall, ViewCall, Window
@@ -224,30 +224,37 @@ def _fields(reach: Reach) -> tuple[int, ...]:
 def _lay_out(program: Program, local: _LocalPart, steps: tuple[Step, ...], rings: Rings) -> StreamingPlan:
     """Give everything its place in the state: counters, sums, rings (later the tail), padding, scratch."""
     num_reaches = sum(len(step.stage.needs) for step in steps)
-    end = aligned(4 * (COUNTERS_PER_TENSOR * len(local.row_bytes) + num_reaches))
-    placed: dict[int, Ring] = {}
     sums = [step.stage.output for step in steps if isinstance(step.call, ReduceCall)]
-    for tensor in sorted(local.row_bytes, key=lambda tensor: tensor not in sums):
-        if tensor not in sums and len(placed) == len(sums):
-            tail_offset = end = aligned(end)
-        placed[tensor] = Ring(_round_up(end, 8), local.row_bytes[tensor], rings.rows[tensor])
-        end = placed[tensor].offset + placed[tensor].row_bytes * placed[tensor].rows
+    rows = [tensor for tensor in local.row_bytes if tensor not in sums]
+    counters_end = 4 * (COUNTERS_PER_TENSOR * len(local.row_bytes) + num_reaches)
+    placed_sums, sums_end = _place(sums, local, rings, aligned(counters_end))
+    placed_rows, rows_end = _place(rows, local, rings, aligned(sums_end))
     tail_plan = _plan_tail(program, local)
-    pad_offset = aligned(max(end, tail_offset + tail_plan.arena_bytes))
+    pad_offset = aligned(max(rows_end, aligned(sums_end) + tail_plan.arena_bytes))
     scratch_offset = pad_offset + aligned(max(_padding_bytes(local), default=0))
-    scratch = max(step.call.scratch_bytes for step in steps if not isinstance(step.call, ReduceCall))
+    scratch = max((step.call.scratch_bytes for step in steps if not isinstance(step.call, ReduceCall)), default=0)
+    placed = {**placed_sums, **placed_rows}
     return StreamingPlan(
         steps=steps,
         rings=tuple(placed[tensor] for tensor in sorted(placed)),
         tail=tuple(local.tail),
         tail_plan=tail_plan,
-        tail_offset=tail_offset,
+        tail_offset=aligned(sums_end),
         pad_offset=pad_offset,
         scratch_offset=scratch_offset,
         state_bytes=aligned(scratch_offset + scratch),
         least_frames=rings.least_frames,
         max_frames=min([MAX_FRAMES, *_limits(steps)]),
     )
+
+
+def _place(tensors: Sequence[int], local: _LocalPart, rings: Rings, start: int) -> tuple[dict[int, Ring], int]:
+    """Put rings one behind the other; return them and where they end."""
+    placed, end = {}, start
+    for tensor in tensors:
+        placed[tensor] = Ring(_round_up(end, 8), local.row_bytes[tensor], rings.rows[tensor])
+        end = placed[tensor].offset + placed[tensor].row_bytes * placed[tensor].rows
+    return placed, end
 
 
 def _plan_tail(program: Program, local: _LocalPart) -> StaticPlan:

@@ -53,6 +53,7 @@ typedef struct {
     uint8_t num_tensors;
     uint8_t num_stages;
     uint16_t num_reaches;
+    uint32_t frame_bytes;    /* of one input row */
     uint32_t max_frames;     /* beyond it the sums of the pooling might overflow */
     uint32_t pad_offset;     /* in the state: room for one row of padding */
     uint32_t scratch_offset; /* in the state, aligned to 8 */
@@ -66,8 +67,8 @@ typedef struct {
  * or too many frames. state: aligned to 16. */
 esv_status esv_stream_begin(const esv_stream *stream, void *state, uint32_t frames);
 
-/* Takes one frame and runs what it makes possible. ESV_ERR_SHAPE: more than max_frames. frame: (row_bytes of the
- * input); rows: room for the most taps that a stage has. */
+/* Takes one frame and runs what it makes possible. ESV_ERR_SHAPE: more than max_frames. frame: (frame_bytes); rows:
+ * room for the most taps that a stage has. */
 esv_status esv_stream_push(const esv_stream *stream, void *state, const int8_t *frame, const int8_t *rows[]);
 
 /* Runs what remains when the last frame has been pushed. ESV_ERR_SHAPE: too few frames, or a number that is padded

@@ -164,7 +164,7 @@ esv_status esv_stream_push(const esv_stream *stream, void *state, const int8_t *
     if (counters.made[0] >= stream->max_frames || counters.made[0] >= counters.total[0]) {
         return ESV_ERR_SHAPE;
     }
-    memcpy((int8_t *)state + ring->offset + counters.slot[0] * ring->row_bytes, frame, ring->row_bytes);
+    memcpy((int8_t *)state + ring->offset + counters.slot[0] * ring->row_bytes, frame, stream->frame_bytes);
     esv_stream_advance(stream, &counters, 0);
     (void)esv_stream_pass(stream, state, rows);
     return ESV_OK;
