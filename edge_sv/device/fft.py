@@ -37,9 +37,9 @@ def half_length_transform(samples: Part, tables: FrontEndTables, multiply: Multi
     return values
 
 
-def twiddle(tables: FrontEndTables, k: npt.NDArray[np.intp]) -> Complex:
-    """Return exp(-2 pi i k / size), (len(k), 1) complex."""
-    return tables.cosines[k][:, None], tables.cosines[k + tables.size // 4][:, None]
+def joins(tables: FrontEndTables) -> Complex:
+    """Return exp(-2 pi i k / size) for k from 1, (size / 4 - 1, 1) complex."""
+    return tables.joins[:, 0, None], tables.joins[:, 1, None]
 
 
 def add(a: Complex, b: Complex) -> Complex:
@@ -82,15 +82,15 @@ def _step(values: Complex, m: int, tables: FrontEndTables, multiply: Multiply) -
     shape = values[0].shape
     re, im = (part.reshape(-1, 4, m, shape[1]) for part in values)
     legs = [(re[:, leg], im[:, leg]) for leg in range(4)]
-    turns = np.arange(m) * (tables.size // (4 * m))
-    t1, t2, t3 = (_turned(legs[leg], twiddle(tables, leg * turns), multiply) for leg in (1, 2, 3))
-    results = _butterfly(legs[0], t1, t2, t3)
+    stride = tables.size // 8 // m
+    turns = tables.turns[stride - 1 :: stride]
+    turned = [_turned(legs[leg], (turns[:, leg - 1, :1], turns[:, leg - 1, 1:]), multiply) for leg in (1, 2, 3)]
+    results = _butterfly(legs[0], turned[0], turned[1], turned[2])
     real, imag = (np.stack([result[part] for result in results], axis=1).reshape(shape) for part in (0, 1))
     return real, imag
 
 
-def _turned(leg: Complex, twiddles: Complex, multiply: Multiply) -> Complex:
-    """Multiply by the twiddles, but for the first one, which is 1."""
-    re, im = multiply(leg, twiddles)
-    re[:, 0], im[:, 0] = leg[0][:, 0], leg[1][:, 0]
-    return re, im
+def _turned(leg: Complex, turns: Complex, multiply: Multiply) -> Complex:
+    """Multiply by the turns; the first frequency has none."""
+    re, im = multiply((leg[0][:, 1:], leg[1][:, 1:]), turns)
+    return np.concatenate([leg[0][:, :1], re], axis=1), np.concatenate([leg[1][:, :1], im], axis=1)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.device.fft import Complex, add, half_length_transform, subtract, twiddle
+from edge_sv.device.fft import Complex, add, half_length_transform, joins, subtract
 from edge_sv.device.tables import LOG_BITS, SCALE_BITS, WEIGHT_BITS, FrontEndTables
 from edge_sv.features import Int16
 
@@ -79,7 +79,7 @@ def _power_spectrum(windows: Int16, tables: FrontEndTables) -> Int64:
     k = np.arange(1, points // 2)
     a, b = (real[k], imag[k]), (real[points - k], imag[points - k])
     even, odd = ((a[0] + b[0]) >> 1, (a[1] - b[1]) >> 1), (a[1] + b[1], b[0] - a[0])
-    turned = _half_multiply(odd, twiddle(tables, k))
+    turned = _half_multiply(odd, joins(tables))
     power = np.zeros_like(real)
     power[k] = _square(add(even, turned))
     power[points - k] = _square(subtract(even, turned))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.device.fft import Complex, add, half_length_transform, subtract, twiddle
+from edge_sv.device.fft import Complex, add, half_length_transform, joins, subtract
 from edge_sv.device.tables import FrontEndTables
 from edge_sv.features import Float32, Int16
 
@@ -73,7 +73,7 @@ def _power_spectrum(windows: Int16, tables: FrontEndTables) -> Float32:
     k = np.arange(1, points // 2)
     a, b = (real[k], imag[k]), (real[points - k], imag[points - k])
     even, odd = (a[0] + b[0], a[1] - b[1]), (a[1] + b[1], b[0] - a[0])
-    turned = _multiply(odd, twiddle(tables, k))
+    turned = _multiply(odd, joins(tables))
     power = np.zeros_like(real)
     power[k] = _square(add(even, turned))
     power[points - k] = _square(subtract(even, turned))

@@ -6,7 +6,7 @@ The integer path's formats, with f = 15 - window_shift fraction bits after the w
   to less than 2^31 (see `_fraction_bits`); at 16 kHz and 25 ms f is 8. So nothing needs scaling on the way, and the
   rounding errors of the FFT stay below those of the 16-bit samples themselves, however quiet the recording is.
 - powers: Q(2 f - power_shift), so that no band's weighted sum leaves 64 bits.
-- weights and cosines: Q15. Logarithms and means: Q24. Steps of the net's input: Q16.
+- weights, sines and cosines: Q15. Logarithms and means: Q24. Steps of the net's input: Q16.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class FrontEndTables:
     window_shift: int
     power_shift: int
     window: Array
-    cosines: Array
+    turns: Array
+    joins: Array
     order: Array
     hop_length: int
     num_mels: int
@@ -116,7 +117,7 @@ def front_end_tables(config: FeatureConfig, grid: TensorFormat, *, fixed: bool) 
     """
     check_streamable(config, grid)
     window = hann_window(config.window_length)
-    cosines = np.cos(2 * np.pi * np.arange(config.fft_size) / config.fft_size)
+    turns, joins = _turns(config.fft_size)
     first_bin, segment_bins, rising = _segments(config)
     mean_start = np.array(config.mean_start or np.zeros(config.num_mels))
     running = config.normalization == "running_mean"
@@ -132,7 +133,8 @@ def front_end_tables(config: FeatureConfig, grid: TensorFormat, *, fixed: bool) 
         window_shift=15 - fraction if fixed else 0,
         power_shift=power_shift if fixed else 0,
         window=_rounded(even_window, 15, np.uint16) if fixed else even_window * np.float32(2.0 ** -(_PCM_BITS + 1)),
-        cosines=_rounded(cosines, 15, np.int16) if fixed else cosines.astype(np.float32),
+        turns=_rounded(turns, 15, np.int16) if fixed else turns.astype(np.float32),
+        joins=_rounded(joins, 15, np.int16) if fixed else joins.astype(np.float32),
         order=_order(config.fft_size // 2),
         hop_length=config.hop_length,
         num_mels=config.num_mels,
@@ -170,6 +172,14 @@ def _segments(config: FeatureConfig) -> tuple[int, Array, Array]:
     rising = (hz[inside] - edges[segment]) / (edges[segment + 1] - edges[segment])
     first = int(bins[inside][0]) if inside.any() else 1
     return first, np.bincount(segment, minlength=config.num_mels + 1).astype(np.uint16), rising
+
+
+def _turns(size: int) -> tuple[Array, Array]:
+    """Return exp(-2 pi i a) as (cosine, -sine) for the steps, (size / 8 - 1, 3, 2), and the join, (size / 4 - 1, 2)."""
+    of_steps = np.arange(1, size // 8)[:, None] * np.array([1, 2, 3]) * (2 / size)
+    of_join = np.arange(1, size // 4) / size
+    of_steps, of_join = (2 * np.pi * angles for angles in (of_steps, of_join))
+    return tuple(np.stack([np.cos(angles), -np.sin(angles)], axis=-1) for angles in (of_steps, of_join))
 
 
 def _first_radix(points: int) -> int:
@@ -234,9 +244,11 @@ def features_source(config: FeatureConfig, grid: TensorFormat, *, prefix: str) -
 """
 
 
+_STRUCTS = ("esv_fft_turn",)
 _ARRAYS = {
-    "window": "esv_fft_window",
-    "cosines": "esv_fft_cosine",
+    "window": "esv_fft_weight",
+    "turns": "esv_fft_turn",
+    "joins": "esv_fft_turn",
     "order": "uint16_t",
     "segment_bins": "uint16_t",
     "rising": "esv_features_weight",
@@ -246,7 +258,7 @@ _ARRAYS = {
 
 def _path_source(tables: FrontEndTables, prefix: str) -> str:
     arrays = "\n".join(_array_source(f"{prefix}_{name}", kind, getattr(tables, name)) for name, kind in _ARRAYS.items())
-    fft = ["size", "window_length", "window_shift", "power_shift", "window", "cosines", "order"]
+    fft = ["size", "window_length", "window_shift", "power_shift", "window", "turns", "joins", "order"]
     rest = ["hop_length", "num_mels", "first_bin", "prior_frames", "horizon_frames", "segment_bins", "rising"]
     rest += ["mean_start", "floor", "log_offset", "inverse_scale", "zero_point", "low", "high"]
 
@@ -262,11 +274,17 @@ def _path_source(tables: FrontEndTables, prefix: str) -> str:
 
 
 def _array_source(name: str, kind: str, values: Array) -> str:
-    numbers = [f"{_number(value)}," for value in values.tolist()] or ["0,"]
-    text = textwrap.fill(
-        " ".join(numbers), 116, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
-    )
-    return f"static const {kind} {name}[] = {{ /* ({len(values)}) */\n{text}\n}};\n"
+    """Write an array of numbers, or of structs for (..., n, members)."""
+    numbers = _initializers(values) or ["0"]
+    text = textwrap.fill(", ".join(numbers) + ",", 116, break_on_hyphens=False)
+    extents = "".join(f"[{extent}]" for extent in values.shape[1 : values.ndim - (kind in _STRUCTS)])
+    return f"static const {kind} {name}[]{extents} = {{\n{textwrap.indent(text, '    ')}\n}};\n"
+
+
+def _initializers(values: Array) -> list[str]:
+    if values.ndim == 1:
+        return [_number(value) for value in values.tolist()]
+    return [f"{{{', '.join(_initializers(row))}}}" for row in values]
 
 
 def _number(value: int | float) -> str:

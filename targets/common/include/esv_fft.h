@@ -28,18 +28,23 @@ extern "C" {
 #if ESV_FEATURES_FIXED
 typedef int32_t esv_fft_value;
 typedef uint64_t esv_fft_power;
-typedef uint16_t esv_fft_window; /* Q15: 32768 is one */
-typedef int16_t esv_fft_cosine;  /* Q15; one is 32767 and never used */
+typedef uint16_t esv_fft_weight; /* Q15: 32768 is one */
+typedef int16_t esv_fft_cosine;  /* Q15: one does not occur */
 #else
 typedef float esv_fft_value;
 typedef float esv_fft_power;
-typedef float esv_fft_window;
+typedef float esv_fft_weight;
 typedef float esv_fft_cosine;
 #endif
 
 typedef struct {
     esv_fft_value re, im;
 } esv_fft_complex;
+
+/* exp(-2 pi i a) for some angle a. */
+typedef struct {
+    esv_fft_cosine re, im;
+} esv_fft_turn;
 
 /* A place of the buffer: a complex value first, in the end the power of the bin. */
 typedef union {
@@ -49,14 +54,15 @@ typedef union {
 
 /* Constant tables, made by edge_sv/device/tables.py. Samples from window_length to size count as zeros. */
 typedef struct {
-    uint16_t size;                 /* points: a power of two, 16 to 4096 */
-    uint16_t window_length;        /* samples, at most size */
-    uint8_t window_shift;          /* integers: samples are Q(15 - window_shift), so that no sum leaves 32 bits */
-    uint8_t power_shift;           /* integers: powers lose these low bits, so that no sum of bands leaves 64 bits */
-    const esv_fft_window *window;  /* (window_length, rounded up to even by a 0); float32: times the scale of
-                                    * the samples, and 1/2 */
-    const esv_fft_cosine *cosines; /* (size) cos(2 pi k / size) */
-    const uint16_t *order;         /* (size / 8 or size / 4 groups): where the first step writes each group */
+    uint16_t size;          /* points: a power of two, 16 to 4096 */
+    uint16_t window_length; /* samples, at most size */
+    uint8_t window_shift;   /* integers: samples are Q(15 - window_shift), so that no sum leaves 32 bits */
+    uint8_t power_shift;    /* integers: powers lose these low bits, so that no band's sum leaves 64 bits */
+    const esv_fft_weight
+        *window; /* (window_length, rounded up to even by a 0); float32: times the scale of samples, / 2 */
+    const esv_fft_turn (*turns)[3]; /* (size / 8 - 1, 3) j, 2 j, 3 j (size / 2)-ths, j from 1 */
+    const esv_fft_turn *joins;      /* (size / 4 - 1) k size-ths, k from 1 */
+    const uint16_t *order;          /* (size / 8, or size / 4) where the first step writes each of its groups */
 } esv_fft_tables;
 
 /* Writes the powers of bins 1 to size / 2 - 1; bin 0 is left undefined. samples: (window_length, rounded up to even);

@@ -6,9 +6,9 @@ static size_t esv_features_align(size_t bytes) { return (bytes + 15u) & ~(size_t
 
 static bool esv_features_fft_possible(const esv_fft_tables *fft)
 {
-    return fft->window != NULL && fft->cosines != NULL && fft->order != NULL && fft->size >= 16 && fft->size <= 4096 &&
-           (fft->size & (fft->size - 1)) == 0 && fft->window_length >= 1 && fft->window_length <= fft->size &&
-           fft->window_shift <= 15 && fft->power_shift <= 31;
+    return fft->window != NULL && fft->turns != NULL && fft->joins != NULL && fft->order != NULL && fft->size >= 16 &&
+           fft->size <= 4096 && (fft->size & (fft->size - 1)) == 0 && fft->window_length >= 1 &&
+           fft->window_length <= fft->size && fft->window_shift <= 15 && fft->power_shift <= 31;
 }
 
 static bool esv_features_bands_possible(const esv_features_config *config)

@@ -6,10 +6,6 @@
 
 /* No sum here leaves 32 bits: edge_sv/device/tables.py chooses window_shift so, and says why. */
 
-typedef struct {
-    int16_t re, im; /* Q15 */
-} esv_fft_turn;
-
 static inline int32_t esv_fft_weighted(const esv_fft_tables *tables, const int16_t *samples, size_t i)
 {
     return (samples[i] * (int32_t)tables->window[i]) >> tables->window_shift;
@@ -49,7 +45,7 @@ void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples
         const esv_fft_complex b = bins[points - k].value;
         const esv_fft_complex even = {(a.re + b.re) >> 1, (a.im - b.im) >> 1};
         const esv_fft_complex odd = {a.im + b.im, b.re - a.re};
-        const esv_fft_complex turned = esv_fft_half_mul(odd, esv_fft_twiddle(tables, k));
+        const esv_fft_complex turned = esv_fft_half_mul(odd, tables->joins[k - 1]);
         bins[k].power = esv_fft_square(esv_fft_add(even, turned), shift);
         bins[points - k].power = esv_fft_square(esv_fft_sub(even, turned), shift);
     }

@@ -4,8 +4,6 @@
 
 #if !ESV_FEATURES_FIXED
 
-typedef esv_fft_complex esv_fft_turn;
-
 static inline float esv_fft_weighted(const esv_fft_tables *tables, const int16_t *samples, size_t i)
 {
     return (float)samples[i] * tables->window[i];
@@ -32,7 +30,7 @@ void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples
         const esv_fft_complex b = bins[points - k].value;
         const esv_fft_complex even = {a.re + b.re, a.im - b.im};
         const esv_fft_complex odd = {a.im + b.im, b.re - a.re};
-        const esv_fft_complex turned = esv_fft_mul(odd, esv_fft_twiddle(tables, k));
+        const esv_fft_complex turned = esv_fft_mul(odd, tables->joins[k - 1]);
         bins[k].power = esv_fft_square(esv_fft_add(even, turned));
         bins[points - k].power = esv_fft_square(esv_fft_sub(even, turned));
     }

@@ -1,6 +1,5 @@
 /* The steps of the FFT that both paths share. A path defines, before it includes this,
  *
- *     esv_fft_turn                                                       a factor exp(-2 pi i k / size)
  *     esv_fft_value esv_fft_weighted(tables, samples, i)                 a sample behind the window
  *     esv_fft_complex esv_fft_mul(esv_fft_complex a, esv_fft_turn w)     the product, in its arithmetic */
 #ifndef ESV_FFT_STEPS_H
@@ -21,13 +20,6 @@ static inline esv_fft_complex esv_fft_sub(esv_fft_complex a, esv_fft_complex b)
 {
     const esv_fft_complex difference = {a.re - b.re, a.im - b.im};
     return difference;
-}
-
-/* exp(-2 pi i k / size), 0 < k < 3/4 size. */
-static inline esv_fft_turn esv_fft_twiddle(const esv_fft_tables *tables, size_t k)
-{
-    const esv_fft_turn twiddle = {tables->cosines[k], tables->cosines[k + tables->size / 4u]};
-    return twiddle;
 }
 
 /* Complex point n of the windowed samples, zero behind the window. */
@@ -85,14 +77,15 @@ static inline void esv_fft_first_of_two(const esv_fft_tables *tables, const int1
 static inline void esv_fft_step(const esv_fft_tables *tables, esv_fft_bin *bins, size_t m)
 {
     const esv_fft_bin *end = bins + tables->size / 2u;
-    const size_t turn = tables->size / (4 * m);
     for (esv_fft_bin *at = bins; at < end; at += 4 * m) {
         esv_fft_butterfly(at, m, at[0].value, at[m].value, at[2 * m].value, at[3 * m].value);
     }
-    for (size_t j = 1; j < m; ++j) {
-        const esv_fft_turn w1 = esv_fft_twiddle(tables, j * turn);
-        const esv_fft_turn w2 = esv_fft_twiddle(tables, 2 * j * turn);
-        const esv_fft_turn w3 = esv_fft_twiddle(tables, 3 * j * turn);
+    const size_t stride = tables->size / 8u / m;
+    const esv_fft_turn(*turns)[3] = tables->turns + stride - 1;
+    for (size_t j = 1; j < m; ++j, turns += stride) {
+        const esv_fft_turn w1 = (*turns)[0];
+        const esv_fft_turn w2 = (*turns)[1];
+        const esv_fft_turn w3 = (*turns)[2];
         for (esv_fft_bin *at = bins + j; at < end; at += 4 * m) {
             esv_fft_butterfly(at, m, at[0].value, esv_fft_mul(at[m].value, w1), esv_fft_mul(at[2 * m].value, w2),
                               esv_fft_mul(at[3 * m].value, w3));
