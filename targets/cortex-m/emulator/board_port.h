@@ -1,5 +1,5 @@
-/* The emulated board as the library sees it: a flash that is the file flash.bin, a microphone that hears the files
- * recording_0.pcm, recording_1.pcm, ... one after the other, a clock that takes an instruction for a cycle. */
+/* The emulated board as the library sees it: a flash that is the file flash.bin, and a clock that takes an
+ * instruction for a cycle. Recordings come over the line protocol. */
 #ifndef BOARD_PORT_H
 #define BOARD_PORT_H
 
