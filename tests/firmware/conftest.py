@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from edge_sv.device.tables import features_source
+from edge_sv.features import FeatureConfig
+from edge_sv.tensor_format import TensorFormat
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = REPOSITORY / "targets" / "common"
 STUB = REPOSITORY / "tests" / "firmware" / "tflm_stub"
+HOST = REPOSITORY / "tests" / "firmware" / "host"
+SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
 HOW_TO_INSTALL = {
     "gcc": "apt-get install gcc",
@@ -21,6 +27,12 @@ HOW_TO_INSTALL = {
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "cmake": "apt-get install cmake",
 }
+
+RUNTIME = """
+    esv esv_base64 esv_crc32 esv_embedding esv_features esv_features_fixed esv_features_float esv_fft_fixed esv_fft_float
+    esv_gate esv_protocol esv_score esv_segments esv_siphash esv_status esv_store esv_store_log esv_tensor esv_text
+""".split()
+"""The C of targets/common from samples to decisions, without the operators of nets."""
 
 Compile = Callable[[Sequence[str | Path]], None]
 
@@ -48,3 +60,22 @@ def common_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     flags = ["-std=c99", "-O2", "-fPIC", "-shared", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
     run([tool("gcc"), *flags, "-I", COMMON / "include", *sources, "-o", library, "-lm"])
     return ctypes.CDLL(str(library))
+
+
+def device_sources(folder: Path) -> list[Path]:
+    """Return what a device on this computer is made of, without its main program; write its front end to a folder."""
+    features = folder / "tiny_features.c"
+    grid = TensorFormat((1, 20, 16, 1), 0.0625, -3)
+    features.write_text(features_source(FeatureConfig(num_mels=16), grid, prefix="tiny"))
+    runtime = [COMMON / "src" / f"{name}.c" for name in RUNTIME]
+    return [*(HOST / f"{name}.c" for name in ("device", "ram_flash", "tiny_net")), features, *runtime]
+
+
+@pytest.fixture(scope="session")
+def device_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """A whole device with a tiny net, see tests/firmware/host/device.h."""
+    folder = tmp_path_factory.mktemp("device")
+    flags = ["-std=c99", "-O2", "-g", "-fPIC", "-shared", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    include = ["-I", COMMON / "include", "-I", HOST]
+    run([tool("gcc"), *flags, *include, *device_sources(folder), "-o", folder / "device.so", "-lm"])
+    return ctypes.CDLL(str(folder / "device.so"))
