@@ -67,7 +67,14 @@ typedef struct {
     uint16_t counted;         /* frames in the mean */
 } esv_features;
 
-/* Returns the memory that a front end needs, a multiple of 16; 0 when the configuration is impossible. */
+/* The memory that a front end needs, as a constant; a multiple of 16. */
+#define ESV_FEATURES_BYTES(fft_size, window_length, num_mels)              \
+    (ESV_FEATURES_ALIGN((size_t)(fft_size) / 2u * sizeof(esv_fft_bin)) +   \
+     ESV_FEATURES_ALIGN((size_t)(num_mels) * sizeof(esv_features_value)) + \
+     ESV_FEATURES_ALIGN(((size_t)(window_length) + 1u) * sizeof(int16_t)))
+#define ESV_FEATURES_ALIGN(bytes) (((bytes) + 15u) & ~(size_t)15u)
+
+/* Returns the memory that a front end needs; 0 when the configuration is impossible. */
 size_t esv_features_bytes(const esv_features_config *config);
 
 /* Prepares a front end for a recording. memory: 16-byte aligned, at least esv_features_bytes(config), the front end's

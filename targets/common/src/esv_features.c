@@ -2,8 +2,6 @@
 
 #include <stdbool.h>
 
-static size_t esv_features_align(size_t bytes) { return (bytes + 15u) & ~(size_t)15u; }
-
 static bool esv_features_fft_possible(const esv_fft_tables *fft)
 {
     return fft->window != NULL && fft->turns != NULL && fft->joins != NULL && fft->order != NULL && fft->size >= 16 &&
@@ -35,9 +33,7 @@ size_t esv_features_bytes(const esv_features_config *config)
     if (!esv_features_possible(config)) {
         return 0;
     }
-    return esv_features_align(config->fft.size / 2u * sizeof(esv_fft_bin)) +
-           esv_features_align(config->num_mels * sizeof(esv_features_value)) +
-           esv_features_align((config->fft.window_length + 1u) * sizeof(int16_t));
+    return ESV_FEATURES_BYTES(config->fft.size, config->fft.window_length, config->num_mels);
 }
 
 esv_status esv_features_init(esv_features *self, const esv_features_config *config, void *memory, size_t memory_bytes)
@@ -55,9 +51,9 @@ esv_status esv_features_init(esv_features *self, const esv_features_config *conf
     uint8_t *place = (uint8_t *)memory;
     self->config = config;
     self->bins = (esv_fft_bin *)(void *)place;
-    place += esv_features_align(config->fft.size / 2u * sizeof(esv_fft_bin));
+    place += ESV_FEATURES_ALIGN(config->fft.size / 2u * sizeof(esv_fft_bin));
     self->mean = (esv_features_value *)(void *)place;
-    place += esv_features_align(config->num_mels * sizeof(esv_features_value));
+    place += ESV_FEATURES_ALIGN(config->num_mels * sizeof(esv_features_value));
     self->samples = (int16_t *)(void *)place;
     esv_features_reset(self);
     return ESV_OK;
