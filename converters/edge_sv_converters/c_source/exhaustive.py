@@ -1,12 +1,13 @@
-"""Short formulas for operators of two int8 values, proved by trying all 65,536 pairs.
+"""A short formula for sums of two int8 values, proved by trying all 65,536 pairs.
 
-TensorFlow Lite rounds several times on the way from two int8 values to one. Nearly always some formula that rounds once
-gives the very same table; a kernel that computes it needs half the instructions. Its constants are searched near the
-real ones, and taken only if no pair of values differs.
+TensorFlow Lite rounds five times on the way from two int8 values to their sum. Nearly always there is a weighted sum in
+32 bits that gives the very same table, and a kernel that computes it needs half the instructions. Its factors are
+searched near the real ones, and taken only if no pair of values differs.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,86 +31,63 @@ class WeightedSum:
     shift: int
 
     def table(self) -> Int64:
-        """Return its value for all pairs."""
+        """Return its value for all pairs, (256, 256)."""
         return np.asarray((A * self.a_factor + B * self.b_factor + self.offset) >> self.shift)
 
-
-@dataclass(frozen=True)
-class Product:
-    """(a + a_offset) * (b * b_factor + b_offset) * multiplier / 2**32, rounded to nearest, halves up."""
-
-    a_offset: int
-    b_factor: int
-    b_offset: int
-    multiplier: int
-
-    def table(self) -> Int64:
-        """Return its value for all pairs."""
-        product = (A + self.a_offset) * (B * self.b_factor + self.b_offset)
-        return np.asarray((product * self.multiplier + (1 << 31)) >> 32)
+    @property
+    def fits(self) -> bool:
+        """Whether b * b_factor + offset and the sum stay within 32 bits for all pairs."""
+        partial = B * self.b_factor + self.offset
+        return bool(np.abs(partial).max() < _INT32 and np.abs(partial + A * self.a_factor).max() < _INT32)
 
 
-def find_weighted_sum(wanted: Int64, a_real: float, b_real: float, limits: tuple[int, int]) -> WeightedSum | None:
-    """Find a sum that, limited, equals a table of values, None if there is none near the real factors.
+def find_weighted_sum(
+    wanted: Int64, a_real: float, b_real: float, offset_real: float, limits: tuple[int, int]
+) -> WeightedSum | None:
+    """Find a sum that, limited, equals a table of values; None if there is none near the real factors.
 
     Args:
         wanted: (256, 256) values within the limits.
         a_real: output steps by which a step of a changes the sum.
         b_real: the same for b.
+        offset_real: the sum of two zeros, in output steps.
         limits: lowest and highest output.
     """
-    largest = 256 * (abs(a_real) + abs(b_real)) + 512
-    shift = min(28, 30 - int(np.ceil(np.log2(largest))))
+    partial = B * b_real + offset_real
+    largest = max(float(np.abs(partial).max()), float(np.abs(partial + A * a_real).max())) + 1
+    shift = min(28, 30 - math.floor(math.log2(largest)))
     if shift < 1:
         return None
     low, high = wanted > limits[0], wanted < limits[1]
-    bounds = [(A[low], B[low], wanted[low] << shift), (A[high], B[high], ((wanted[high] + 1) << shift) - 1)]
+    at_least = (A[low], B[low], wanted[low] << shift)
+    at_most = (A[high], B[high], ((wanted[high] + 1) << shift) - 1)
     a_start, b_start = round(a_real * 2**shift), round(b_real * 2**shift)
-    bounds = [_keep_tight(bound, a_start, b_start, sign) for bound, sign in zip(bounds, (1, -1), strict=True)]
+    at_least, at_most = _keep_tight(at_least, a_start, b_start, 1), _keep_tight(at_most, a_start, b_start, -1)
     for a_step, b_step in _STEPS:
-        a_factor, b_factor = a_start + a_step, b_start + b_step
-        (a1, b1, least), (a2, b2, most) = bounds
-        lowest = int((least - a1 * a_factor - b1 * b_factor).max(initial=-_INT32))
-        highest = int((most - a2 * a_factor - b2 * b_factor).min(initial=_INT32))
+        factors = a_start + a_step, b_start + b_step
+        lowest = int(_offsets(at_least, *factors).max(initial=-_INT32))
+        highest = int(_offsets(at_most, *factors).min(initial=_INT32))
         if lowest <= highest:
-            found = WeightedSum(a_factor, b_factor, (lowest + highest) // 2, shift)
-            if _fits(found) and np.array_equal(np.clip(found.table(), *limits), wanted):
+            found = WeightedSum(*factors, (lowest + highest) // 2, shift)
+            if found.fits and np.array_equal(np.clip(found.table(), *limits), wanted):
                 return found
     return None
 
 
-def find_product(wanted: Int64, zero_points: tuple[int, int, int], real: float, limits: tuple[int, int]) -> Product | None:
-    """Find a product that, with the output's zero point added and limited, equals a table of values.
-
-    Args:
-        wanted: (256, 256) values within the limits.
-        zero_points: of a, b and the output.
-        real: output steps of a product of one step of each.
-        limits: lowest and highest output.
-    """
-    left = max(0, int(np.frexp(real)[1]) + 1)
-    start = round(real * 2.0 ** (32 - left))
-    if left > 13 or start == 0 or real * (1 << 17) > 1 << 30:
-        return None
-    for step in (0, 1, -1, 2, -2, 3, -3):
-        if not 0 < start + step <= _INT32:
-            continue
-        found = Product(-zero_points[0], 1 << left, -zero_points[1] << left, start + step)
-        if np.array_equal(np.clip(found.table() + zero_points[2], *limits), wanted):
-            return found
-    return None
+Bounds = tuple[Int64, Int64, Int64]
+"""For some pairs: a, b, and the limit of their shifted sum."""
 
 
-def _keep_tight(bound: tuple[Int64, Int64, Int64], a: int, b: int, sign: int) -> tuple[Int64, Int64, Int64]:
-    """Leave out bounds on the offset that stay loose whatever step of the factors is tried."""
-    left, right, limit = bound
-    value = sign * (limit - left * a - right * b)
+def _offsets(bounds: Bounds, a_factor: int, b_factor: int) -> Int64:
+    """Return the offset with which each pair's sum is at its limit."""
+    a, b, limit = bounds
+    return np.asarray(limit - a * a_factor - b * b_factor)
+
+
+def _keep_tight(bounds: Bounds, a_factor: int, b_factor: int, sign: int) -> Bounds:
+    """Leave out bounds that stay loose whatever step of the factors is tried; sign is 1 for lower ones."""
+    tightness = sign * _offsets(bounds, a_factor, b_factor)
     reach = 4 * 128 * max(abs(i) for step in _STEPS for i in step)
-    tight = value >= value.max(initial=-_INT32) - reach
-    return left[tight], right[tight], limit[tight]
-
-
-def _fits(found: WeightedSum) -> bool:
-    """Tell whether no partial sum overflows."""
-    b = 128 * abs(found.b_factor) + abs(found.offset)
-    return b <= _INT32 and b + 128 * abs(found.a_factor) <= _INT32
+    tight = tightness >= tightness.max(initial=-_INT32) - reach
+    a, b, limit = bounds
+    return a[tight], b[tight], limit[tight]

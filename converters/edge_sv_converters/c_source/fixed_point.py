@@ -19,9 +19,9 @@ _EXP_STEPS = ((-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308)
 """Powers of two and exp(-2**power), Q0.31."""
 
 
-def multiply_high(a: Int64, b: Int64 | int) -> Int64:
+def multiply_high(a: Int64, b: int) -> Int64:
     """Return the rounded a * b / 2**31, SaturatingRoundingDoublingHighMul."""
-    return np.minimum((a * b + (1 << 30)) >> 31, _ONE_Q31)
+    return np.asarray(np.minimum((a * b + (1 << 30)) >> 31, _ONE_Q31))
 
 
 def divide_by_power(x: Int64, exponent: int) -> Int64:
@@ -58,7 +58,7 @@ def logistic(x: Int64) -> Int64:
 
 
 def tanh(x: Int64) -> Int64:
-    """Return tanh(x) in Q0.31 for x in Q4.27."""
+    """Return the hyperbolic tangent in Q0.31 for x in Q4.27."""
     e = exp_of_negative(-np.abs(x), 5)  # the same bits read as Q5.26: exp(-2 |x|)
     t = _saturating_shift(_reciprocal_of_half(e) - (1 << 29), 2)
     return np.where(x == 0, 0, np.where(x < 0, -t, t))
@@ -112,4 +112,4 @@ def _reciprocal_of_half(x: Int64) -> Int64:
 
 def _saturating_shift(x: Int64, left: int) -> Int64:
     """Return x * 2**left, limited to int32."""
-    return np.clip(x << left, -(1 << 31), _ONE_Q31)
+    return np.asarray(np.clip(x << left, -(1 << 31), _ONE_Q31))

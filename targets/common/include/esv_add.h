@@ -27,7 +27,7 @@ typedef struct {
 
 typedef struct {
     esv_broadcast shape;
-    esv_add_params add;
+    esv_add_params pair;
 } esv_add_broadcast_params;
 
 /* TFLite brings both inputs to a grid of 2**-20 of twice the larger scale, as multiplier * 2**shift, and their sum from
@@ -49,7 +49,7 @@ typedef struct {
 
 typedef struct {
     esv_broadcast shape;
-    esv_add_rounded_params add;
+    esv_add_rounded_params pair;
 } esv_add_rounded_broadcast_params;
 
 /* params: esv_add_params; a, b, out: (count) int8; out may be a or b. */

@@ -1,8 +1,5 @@
-/* MUL of int8 tensors, bit for bit as TensorFlow Lite Micro.
- *
- * TFLite rounds the scaled product twice. Where one rounding gives the same result for all 65,536 pairs of values,
- * which the converter finds by trying them all, esv_mul_s8 rounds once; else esv_mul_rounded_s8 takes TFLite's steps.
- */
+/* MUL of int8 tensors, bit for bit as TensorFlow Lite Micro, which rounds the scaled product twice. esv_mul_s8 takes
+ * the usual grids, esv_mul_rounded_s8 any: those whose products are scaled up, or hardly down. */
 #ifndef ESV_MUL_H
 #define ESV_MUL_H
 
@@ -15,20 +12,21 @@
 extern "C" {
 #endif
 
-/* out = out_zero_point + (a + a_offset) * (b * b_factor + b_offset) * multiplier / 2**32, rounded, limited. */
+/* out = ((a + a_offset) * (2 * b + b_offset) * multiplier / 2**32 + out_offset) >> shift, limited: the quotient is
+ * rounded, and one is taken off it where the product is negative, so that halves are rounded away from zero. */
 typedef struct {
     int32_t a_offset;
-    int32_t b_factor;
     int32_t b_offset;
     int32_t multiplier;
-    int32_t out_zero_point;
+    int32_t out_offset; /* (zero point << shift) + half */
+    int32_t shift;      /* at least 1 */
     int32_t out_min;
     int32_t out_max;
 } esv_mul_params;
 
 typedef struct {
     esv_broadcast shape;
-    esv_mul_params mul;
+    esv_mul_params pair;
 } esv_mul_broadcast_params;
 
 /* out = out_zero_point + (a + a_offset) * (b + b_offset) * multiplier * 2**(shift - 31), rounded twice, limited. */
@@ -44,7 +42,7 @@ typedef struct {
 
 typedef struct {
     esv_broadcast shape;
-    esv_mul_rounded_params mul;
+    esv_mul_rounded_params pair;
 } esv_mul_rounded_broadcast_params;
 
 /* params: esv_mul_params; a, b, out: (count) int8; out may be a or b. */

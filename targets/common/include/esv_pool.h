@@ -1,5 +1,5 @@
-/* MAX_POOL_2D and AVERAGE_POOL_2D of int8, one output row at a time, bit for bit as TensorFlow Lite Micro. Padding counts
- * for nothing: a row of the window outside of the input is a null pointer. */
+/* MAX_POOL_2D and AVERAGE_POOL_2D of int8, one output row at a time, bit for bit as TensorFlow Lite Micro. Padding
+ * counts for nothing: a row of the window outside of the input is a null pointer. */
 #ifndef ESV_POOL_H
 #define ESV_POOL_H
 

@@ -16,10 +16,7 @@ static inline int32_t esv_multiply_high(int32_t a, int32_t b, int32_t add)
 #endif
 }
 
-static inline int32_t esv_clamp(int32_t x, int32_t low, int32_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
+static inline int32_t esv_clamp(int32_t x, int32_t low, int32_t high) { return x < low ? low : x > high ? high : x; }
 
 static inline int8_t esv_saturate_s8(int32_t x)
 {

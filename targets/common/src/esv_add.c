@@ -1,8 +1,8 @@
 #include "esv_add.h"
 
 #include "esv_clamp.h"
-#include "esv_saturate.h"
 #include "esv_requantize.h"
+#include "esv_saturate.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
@@ -56,8 +56,8 @@ void esv_add_rounded_s8(const void *params, const void *a, const void *b, void *
     for (size_t i = 0; i < count; ++i) {
         const int32_t x = (from_a[i] - p->a_zero_point) * (1 << 20);
         const int32_t y = (from_b[i] - p->b_zero_point) * (1 << 20);
-        const int32_t sum = esv_requantize(x, p->a_multiplier, p->a_shift) +
-                            p->b_sign * esv_requantize(y, p->b_multiplier, p->b_shift);
+        const int32_t sum =
+            esv_requantize(x, p->a_multiplier, p->a_shift) + p->b_sign * esv_requantize(y, p->b_multiplier, p->b_shift);
         const int32_t value = esv_requantize(sum, p->out_multiplier, p->out_shift) + p->out_zero_point;
         ((int8_t *)out)[i] = (int8_t)esv_clamp(value, p->out_min, p->out_max);
     }
@@ -66,11 +66,11 @@ void esv_add_rounded_s8(const void *params, const void *a, const void *b, void *
 void esv_add_broadcast_s8(const void *params, const void *a, const void *b, void *out, size_t count)
 {
     const esv_add_broadcast_params *p = (const esv_add_broadcast_params *)params;
-    esv_broadcast_run(&p->shape, esv_add_s8, &p->add, a, b, out, count);
+    esv_broadcast_run(&p->shape, esv_add_s8, &p->pair, a, b, out, count);
 }
 
 void esv_add_rounded_broadcast_s8(const void *params, const void *a, const void *b, void *out, size_t count)
 {
     const esv_add_rounded_broadcast_params *p = (const esv_add_rounded_broadcast_params *)params;
-    esv_broadcast_run(&p->shape, esv_add_rounded_s8, &p->add, a, b, out, count);
+    esv_broadcast_run(&p->shape, esv_add_rounded_s8, &p->pair, a, b, out, count);
 }

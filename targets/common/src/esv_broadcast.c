@@ -12,7 +12,8 @@ static void fill_chunk(uint8_t *chunk, const uint8_t *from, size_t value_bytes)
     }
 }
 
-/* One innermost run of count values. An input that is one value is repeated in a chunk, so that kernels need not know. */
+/* One innermost run of count values. An input that is one value is repeated in a chunk, so that kernels need not know.
+ */
 static void run_line(const esv_broadcast *shape, esv_broadcast_kernel *kernel, const void *params, const uint8_t *a,
                      const uint8_t *b, uint8_t *out)
 {

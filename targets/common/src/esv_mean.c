@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "esv_saturate.h"
 #include "esv_requantize.h"
+#include "esv_saturate.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>

@@ -1,8 +1,8 @@
 #include "esv_mul.h"
 
 #include "esv_clamp.h"
-#include "esv_saturate.h"
 #include "esv_requantize.h"
+#include "esv_saturate.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
@@ -68,11 +68,11 @@ void esv_mul_rounded_s8(const void *params, const void *a, const void *b, void *
 void esv_mul_broadcast_s8(const void *params, const void *a, const void *b, void *out, size_t count)
 {
     const esv_mul_broadcast_params *p = (const esv_mul_broadcast_params *)params;
-    esv_broadcast_run(&p->shape, esv_mul_s8, &p->mul, a, b, out, count);
+    esv_broadcast_run(&p->shape, esv_mul_s8, &p->pair, a, b, out, count);
 }
 
 void esv_mul_rounded_broadcast_s8(const void *params, const void *a, const void *b, void *out, size_t count)
 {
     const esv_mul_rounded_broadcast_params *p = (const esv_mul_rounded_broadcast_params *)params;
-    esv_broadcast_run(&p->shape, esv_mul_rounded_s8, &p->mul, a, b, out, count);
+    esv_broadcast_run(&p->shape, esv_mul_rounded_s8, &p->pair, a, b, out, count);
 }

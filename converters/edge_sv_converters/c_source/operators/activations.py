@@ -34,7 +34,9 @@ def lower(operation: Operation) -> tuple[Call, ...]:
     """
     source, output = operation.input(0), operation.output
     if source.dtype != "int8" or output.dtype != "int8" or source.shape != output.shape:
-        raise operation.refuse(f"from {source.dtype} {source.shape} to {output.dtype} {output.shape}, not int8 in place")
+        raise operation.refuse(
+            f"from {source.dtype} {source.shape} to {output.dtype} {output.shape}, not int8 in place"
+        )
     return lower_lookup(operation, source, np.clip(_TABLES[operation.kind](operation), -128, 127))
 
 
@@ -69,12 +71,11 @@ def _saturating_function(grid: Grid, function: Callable[[Int64], Int64]) -> Int6
     """Apply a function of Q4.27 within its range, int8's limits beyond it."""
     scale, zero_point = grid
     fraction, shift = math.frexp(scale * (1 << (31 - _INPUT_INTEGER_BITS)))
-    multiplier = int(math.floor(fraction * (1 << 31) + 0.5))
+    multiplier = math.floor(fraction * (1 << 31) + 0.5)
     radius = math.floor(((1 << _INPUT_INTEGER_BITS) - 1) * (1 << (31 - _INPUT_INTEGER_BITS)) / 2.0**shift)
     x = INT8_VALUES - zero_point
-    inside = np.abs(x) < radius
-    values = function(requantize(np.where(inside, x, 0), multiplier, shift))
-    return np.where(inside, np.clip(values, -128, 127), np.where(x < 0, -128, 127))
+    inside = requantize(np.clip(x, 1 - max(radius, 1), max(radius, 1) - 1), multiplier, shift)
+    return np.where(x <= -radius, -128, np.where(x >= radius, 127, np.clip(function(inside), -128, 127)))
 
 
 _TABLES: Mapping[str, Callable[[Operation], Int64]] = {

@@ -60,12 +60,12 @@ def lower_pairs(operation: Operation, kernel: Kernel) -> tuple[Call, ...]:
         fixed.append(position)
     family, kind = kernel.family
     name, params = kernel.name, Struct(f"{family}_params", kernel.params)
-    shape = _row_shape(output.shape[outer:], shapes[0][outer:], shapes[1][outer:])
-    if shape is not None:
-        if len(shape.sizes) > RANK:
+    row = _row_shape(output.shape[outer:], shapes[0][outer:], shapes[1][outer:])
+    if row is not None:
+        if len(row.sizes) > RANK:
             raise operation.refuse(f"{tensors[0].shape} and {tensors[1].shape} meet in more than {RANK} dimensions")
         name = f"{family}_broadcast_{kind}"
-        members = {"shape": shape.struct(output.item_bytes), family.removeprefix("esv_"): params}
+        members: dict[str, Value] = {"shape": row.struct(output.item_bytes), "pair": params}
         params = Struct(f"{family}_broadcast_params", members)
     in_place = tuple(i for i, tensor in enumerate(tensors) if tensor.num_bytes == output.num_bytes)
     call = ElementCall(
@@ -109,7 +109,7 @@ class _RowShape:
         """Write the C struct."""
         missing = RANK - len(self.sizes)
         a_strides, b_strides = ([0] * missing + list(steps) for steps in self.strides)
-        members = {
+        members: dict[str, Value] = {
             "sizes": inline("uint32_t", [1] * missing + list(self.sizes)),
             "a_strides": inline("uint32_t", a_strides),
             "b_strides": inline("uint32_t", b_strides),

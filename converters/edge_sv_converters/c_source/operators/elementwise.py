@@ -1,19 +1,19 @@
 """ADD, SUB, MUL, SQUARED_DIFFERENCE, MAXIMUM, MINIMUM.
 
-Of int8: a pair of which one is a constant, or both are the same tensor, is a function of one value, a table. Others get
-the short formula where one is proved, else TensorFlow Lite's own steps.
+Of int8: a pair of which one is a constant, or both are the same tensor, is a function of one value, a table. Sums get a
+short formula where one is proved, else TensorFlow Lite's own steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from edge_sv_converters.c_source.calls import Call, Value
-from edge_sv_converters.c_source.exhaustive import A, B, Product, WeightedSum, find_product, find_weighted_sum
-from edge_sv_converters.c_source.fixed_point import Int64, requantize
+from edge_sv_converters.c_source.exhaustive import A, B, WeightedSum, find_weighted_sum
+from edge_sv_converters.c_source.fixed_point import INT8_VALUES, Int64, requantize
 from edge_sv_converters.c_source.graph import Operation, Tensor
 from edge_sv_converters.c_source.operators.binary import Kernel, lower_lookup, lower_pairs
 from edge_sv_converters.c_source.quantization import activation_limits, quantize_multiplier
@@ -23,6 +23,8 @@ Limits = tuple[int, int]
 
 _ADD_SHIFT = 20
 """Fractional bits of the grid on which TFLite adds."""
+MAX_FOLDED_SHIFT = 22
+"""Shifts up to which the output's zero point can be added before the shift, within 32 bits."""
 
 
 def lower_add(operation: Operation) -> tuple[Call, ...]:
@@ -45,18 +47,14 @@ def lower_mul(operation: Operation) -> tuple[Call, ...]:
     table = _table_of_one(a, b, wanted)
     if table is not None:
         return lower_lookup(operation, *table)
-    product = _product(a.grid, b.grid, output.grid, limits)
-    if product is None:
+    multiplier, shift, zero_point = members["multiplier"], -members["shift"], output.grid[1]
+    if not 1 <= shift <= MAX_FOLDED_SHIFT:
         return lower_pairs(operation, Kernel("esv_mul_rounded_s8", "esv_mul.h", members))
     short: Mapping[str, Value] = {
-        "a_offset": product.a_offset,
-        "b_factor": product.b_factor,
-        "b_offset": product.b_offset,
-        "multiplier": product.multiplier,
-        "out_zero_point": output.grid[1],
-        "out_min": limits[0],
-        "out_max": limits[1],
-    }
+        "a_offset": -a.grid[1], "b_offset": -2 * b.grid[1], "multiplier": multiplier,
+        "out_offset": (1 << (shift - 1)) + zero_point * (1 << shift), "shift": shift,
+        "out_min": limits[0], "out_max": limits[1],
+    }  # fmt: skip
     return lower_pairs(operation, Kernel("esv_mul_s8", "esv_mul.h", short))
 
 
@@ -73,13 +71,9 @@ def _lower_sum(operation: Operation, sign: int) -> tuple[Call, ...]:
     if found is None:
         return lower_pairs(operation, Kernel("esv_add_rounded_s8", "esv_add.h", members))
     short: Mapping[str, Value] = {
-        "a_factor": found.a_factor,
-        "b_factor": found.b_factor,
-        "offset": found.offset,
-        "shift": found.shift,
-        "out_min": limits[0],
-        "out_max": limits[1],
-    }
+        "a_factor": found.a_factor, "b_factor": found.b_factor, "offset": found.offset, "shift": found.shift,
+        "out_min": limits[0], "out_max": limits[1],
+    }  # fmt: skip
     return lower_pairs(operation, Kernel("esv_add_s8", "esv_add.h", short))
 
 
@@ -91,8 +85,8 @@ def sum_rounded(a: Grid, b: Grid, output: Grid, limits: Limits, sign: int) -> tu
     twice = 2 * max(a[0], b[0])
     a_scale, b_scale = quantize_multiplier(a[0] / twice), quantize_multiplier(b[0] / twice)
     out_scale = quantize_multiplier(twice / ((1 << _ADD_SHIFT) * output[0]))
-    left = requantize((A - a[1]) << _ADD_SHIFT, *a_scale)
-    right = requantize((B - b[1]) << _ADD_SHIFT, *b_scale)
+    left = requantize((INT8_VALUES - a[1]) << _ADD_SHIFT, *a_scale)[:, None]
+    right = requantize((INT8_VALUES - b[1]) << _ADD_SHIFT, *b_scale)[None, :]
     wanted = np.clip(requantize(left + sign * right, *out_scale) + output[1], *limits)
     members = {
         "a_zero_point": a[1], "a_multiplier": a_scale[0], "a_shift": a_scale[1],
@@ -120,13 +114,8 @@ def mul_rounded(a: Grid, b: Grid, output: Grid, limits: Limits) -> tuple[dict[st
 @lru_cache(maxsize=256)
 def _weighted_sum(a: Grid, b: Grid, output: Grid, limits: Limits, sign: int) -> WeightedSum | None:
     _, wanted = sum_rounded(a, b, output, limits, sign)
-    return find_weighted_sum(wanted, a[0] / output[0], sign * b[0] / output[0], limits)
-
-
-@lru_cache(maxsize=256)
-def _product(a: Grid, b: Grid, output: Grid, limits: Limits) -> Product | None:
-    _, wanted = mul_rounded(a, b, output, limits)
-    return find_product(wanted, (a[1], b[1], output[1]), a[0] * b[0] / output[0], limits)
+    a_real, b_real = a[0] / output[0], sign * b[0] / output[0]
+    return find_weighted_sum(wanted, a_real, b_real, output[1] - a_real * a[1] - b_real * b[1], limits)
 
 
 def _table_of_one(a: Tensor, b: Tensor, wanted: Int64) -> tuple[Tensor, Int64] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_sv_converters.c_source.calls import Array, Call, RowCall, Struct, WholeCall
+from edge_sv_converters.c_source.calls import Array, Call, RowCall, Struct, Value, WholeCall
 from edge_sv_converters.c_source.graph import Operation, Tensor
 from edge_sv_converters.c_source.operators.strides import inline, merge_loops, row_major
 
@@ -111,7 +111,7 @@ def lower_concatenation(operation: Operation) -> tuple[Call, ...]:
     parts = [tensor.row_elements // int(np.prod(tensor.shape[_row_axes(output) : axis])) for tensor in inputs]
     if max(parts) >= 1 << 16:
         raise operation.refuse(f"a part of it has {max(parts)} values")
-    params = {
+    params: dict[str, Value] = {
         "parts": len(parts),
         "places": int(np.prod(output.shape[_row_axes(output) : axis])),
         "part_bytes": Array(np.array(parts, np.uint16)),
@@ -150,7 +150,9 @@ def _lower_ranges(operation: Operation, source: Tensor, output: Tensor, ranges: 
     strides = row_major(source.shape)
     steps = [cut.step * stride for cut, stride in zip(ranges, strides, strict=True)]
     start = sum(cut.start * stride for cut, stride in zip(ranges, strides, strict=True))
-    whole_rows = all(cut.size == size and cut.start == 0 for cut, size in zip(ranges[:outer], source.shape, strict=False))
+    whole_rows = all(
+        cut.size == size and cut.start == 0 for cut, size in zip(ranges[:outer], source.shape, strict=False)
+    )
     if whole_rows and source.num_rows == output.num_rows and source.dtype == "int8":
         moves = _moves(operation, sizes[outer:], steps[outer:], row_major(sizes[outer:]), source, output, start)
         call = RowCall(
@@ -192,7 +194,7 @@ def _moves(
     missing = RANK - len(counts)
     if missing < 0:
         raise operation.refuse(f"it needs more than {RANK} loops")
-    members = {
+    members: dict[str, Value] = {
         "sizes": inline("uint32_t", [1] * missing + counts),
         "in_strides": inline("int32_t", [0] * missing + [step * item for step in steps_in]),
         "out_strides": inline("int32_t", [0] * missing + [step * item for step in steps_out]),

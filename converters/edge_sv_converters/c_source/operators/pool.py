@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from edge_sv_converters.c_source.calls import Call, RowCall, Struct, Window
 from edge_sv_converters.c_source.graph import Operation
 from edge_sv_converters.c_source.quantization import activation_limits, padding

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from edge_sv_converters.c_source.calls import Call, ReduceCall, Struct
 from edge_sv_converters.c_source.graph import Operation, Tensor
 from edge_sv_converters.c_source.quantization import quantize_multiplier
