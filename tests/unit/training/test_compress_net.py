@@ -1,0 +1,112 @@
+"""Compression by a recipe: fine-tuned on a tiny corpus, or rounded without data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_sv.embedders import KerasEmbedder
+from edge_sv.errors import UsageError
+from edge_sv.models.checkpoint import load_net, load_palettes
+from edge_sv.training.compress_net import compress_net
+from edge_sv.training.config import TrainConfig
+from edge_sv.training.fit import train
+from edge_sv.training.inputs import Inputs
+
+RULES = """
+name = "mine"
+description = "a test"
+
+[[rules]]
+match = "*"
+weights = 2
+quantizer = "kmeans"
+
+[[rules]]
+match = "stem*"
+weights = 8
+"""
+TUNING = "[fine_tuning]\nepochs = 2\nsteps_per_epoch = 2\nlearning_rate = 1e-2\n"
+
+
+def quiet(_done: int, _total: int, _what: str) -> None:
+    """Report nothing."""
+
+
+@pytest.fixture(scope="module")
+def float_net(tmp_path_factory: pytest.TempPathFactory, corpus: Path, config: TrainConfig) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    cache = tmp_path_factory.mktemp("cache")
+    inputs = Inputs(corpus, None, lambda name: KerasEmbedder(Path(name)), Path, cache)
+    train(config, inputs, out, progress=quiet, on_epoch=lambda *_: None)
+    return out
+
+
+class Compress:
+    """Compresses the float net by the recipe that a test writes."""
+
+    def __init__(self, net: Path, corpus: Path, folder: Path) -> None:
+        self.net, self.corpus, self.folder = net, corpus, folder
+
+    def __call__(self, text: str, *, data: bool = True, out: str = "out") -> Path:
+        recipe = self.folder / "mine.toml"
+        recipe.write_text(text)
+        compress_net(
+            self.net,
+            str(recipe),
+            data=self.corpus if data else None,
+            out=self.folder / out,
+            origin="abc",
+            open_teacher=KerasEmbedder,
+            cache=self.folder / "cache",
+            progress=quiet,
+        )
+        return self.folder / out
+
+
+@pytest.fixture
+def compress(float_net: Path, corpus: Path, tmp_path: Path) -> Compress:
+    return Compress(float_net, corpus, tmp_path)
+
+
+def test_a_fine_tuned_net_holds_its_palettes(compress: Compress) -> None:
+    out = compress(RULES + TUNING)
+    model, description = load_net(out)
+    palettes = load_palettes(out)
+    before, _ = load_net(compress.net)
+    assert set(palettes) == {layer.name for layer in model.layers if hasattr(layer, "kernel")} - {"stem_conv"}
+    for name, palette in palettes.items():
+        kernel = model.get_layer(name).kernel.numpy()
+        np.testing.assert_array_equal(kernel, palette.weights())
+        assert all(len(np.unique(kernel[..., o])) <= 4 for o in range(kernel.shape[-1]))
+        assert not np.allclose(kernel, before.get_layer(name).kernel.numpy(), atol=1e-3)
+    assert description.provenance["compressed_from"] == "abc"
+    assert description.provenance["recipe"]["rules"][0]["weights"] == 2
+    assert "stem_conv/kernel" in np.load(out / "weights.npz") and "embedding/kernel" not in np.load(out / "weights.npz")
+
+
+def test_training_under_compression_moves_the_weights(compress: Compress) -> None:
+    rounded = compress(RULES, data=False, out="rounded")
+    tuned = compress(RULES + TUNING, out="tuned")
+    one, other = (load_palettes(folder)["embedding"] for folder in (rounded, tuned))
+    np.testing.assert_array_equal(one.codebook, other.codebook)
+    assert (one.indices != other.indices).any() or (one.scales != other.scales).any()
+
+
+def test_the_same_command_goes_on_and_gives_the_same_net(compress: Compress) -> None:
+    first = {path.name: path.read_bytes() for path in compress(RULES + TUNING).glob("*.npz")}
+    assert {path.name: path.read_bytes() for path in compress(RULES + TUNING).glob("*.npz")} == first
+    other = compress(RULES + TUNING, out="other")
+    assert (other / "palettes.npz").read_bytes() == first["palettes.npz"]
+
+
+def test_fine_tuning_needs_data(compress: Compress) -> None:
+    with pytest.raises(UsageError, match="--data"):
+        compress(RULES + TUNING, data=False)
+
+
+def test_a_rule_without_a_layer_is_told_before_training(compress: Compress) -> None:
+    with pytest.raises(UsageError, match="rule 1 matches no layer"):
+        compress(RULES.replace('"*"', '"block9_*"') + TUNING)
