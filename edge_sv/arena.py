@@ -61,7 +61,7 @@ def measure_arena(model: bytes, *, filters: Sequence[tuple[int, ...]] = ()) -> A
     """
     import_tflm()
     command = [sys.executable, "-m", "edge_sv.arena"]
-    done = subprocess.run(command, input=model, capture_output=True, check=False, env=_environment())
+    done = subprocess.run(command, input=model, capture_output=True, check=False, env=child_environment())
     if done.returncode != 0:
         raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": _last_line(done.stderr)})
     measured = int(done.stdout)
@@ -125,7 +125,7 @@ def _runs(runtime: Any, model: bytes, arena_size: int) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def _environment() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """Let the child import what this process imports, wherever it was started."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
 

@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.bare_stages import BareStages, find_bare
 from edge_sv.check import Steps
 from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.errors import DataError, DoesNotFit
+from edge_sv.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.package import DevicePackage, Footprint, check_budget, estimate_footprint
+from edge_sv.package.budget import Costed
 from edge_sv.stage_cache import StageCache, default_work_folder
 from edge_sv.stages import NO_LIMITS, Limits, Staged, Stages, Value, find_source, refuse_foreign_folder
 from edge_sv.target import Target, load_target
@@ -64,17 +66,19 @@ class Build:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `edge-sv build --json` prints."""
-        sizes = self.package.manifest.sizes
+        sizes, generated = self.package.manifest.sizes, self.package.manifest.generated
         return {
             "package": str(self.package.path),
-            "model": self.package.artifact.name,
+            "model": self.package.manifest.model.name,
             "target": self.package.manifest.target.name,
-            "recipe": self.package.artifact.recipe,
+            "recipe": self.package.manifest.model.recipe,
             "model_bytes": self.model_bytes,
             "flash_bytes": sizes.flash_bytes,
             "ram_bytes": sizes.ram_bytes,
             "arena_bytes": self.arena_bytes,
-            "cosine_to_float": (self.check.get("uncompressed") or self.check)["cosine_min"],
+            "plan": generated.plan if generated else None,
+            "plans": [plan.model_dump() for plan in generated.plans] if generated else [],
+            "cosine_to_float": (self.check.get("uncompressed") or self.check).get("cosine_min"),
             "bit_exact": self.check["bit_exact"],
             "check": self.check,
             "stages": [asdict(stage) for stage in self.stages],
@@ -123,13 +127,15 @@ def build(
     data: Path | None = None,
     work: Path | None = None,
     limits: Limits = NO_LIMITS,
+    code: CodeOptions = DEFAULT_CODE,
     listen: Callable[[StageOutcome], None] | None = None,
     steps: Steps | None = None,
 ) -> Build:
     """Build a package.
 
     Args:
-        model: a bundled net's name, a float net's folder or an artifact's folder.
+        model: a bundled net's name, a float net's folder or an artifact's folder; for targets with generated code any
+            int8 .tflite, too.
         target: a target's name, or the path of a target.toml.
         out: the package's folder; None: `build/<model>-<target>`.
         recipe: the compression.
@@ -137,6 +143,7 @@ def build(
             taken, and checked on the bundled synthetic voices.
         work: where finished stages are kept; None: the user's cache.
         limits: the target's own hold as well.
+        code: how generated code is written.
         listen: called after each stage.
         steps: reports the steps within a stage.
 
@@ -147,9 +154,34 @@ def build(
         DoesNotFit: the package is larger than a limit.
         ToolMissing: TensorFlow or tflite-micro is needed and not installed.
     """
-    stages = make_stages(model, target, recipe, data, work, steps=steps)
+    bare = find_bare(model)
+    if bare is not None:
+        return _build_bare(_bare_stages(bare, target, work, code), out or _bare_out(bare, target), limits, listen)
+    stages = make_stages(model, target, recipe, data, work, steps=steps, code=code)
     place = out or default_out(stages)
     refuse_foreign_folder(place)
+    run, outcomes = _runner(listen)
+    net = run("compress", stages.compress)
+    artifact = run("convert", lambda: stages.convert(net))
+    checked = run("check", lambda: stages.check(artifact, net))
+    package = run("package", lambda: stages.package(checked, place, limits))
+    return Build(package, checked.report, tuple(outcomes))
+
+
+def _build_bare(stages: BareStages, out: Path, limits: Limits, listen: Callable[[StageOutcome], None] | None) -> Build:
+    refuse_foreign_folder(out)
+    run, outcomes = _runner(listen)
+    vectors = run("check", stages.check)
+    package = run("package", lambda: stages.package(vectors, out, limits))
+    return Build(package, package.manifest.check or {}, tuple(outcomes))
+
+
+class _Run(Protocol):
+    def __call__(self, name: str, stage: Callable[[], Staged[Value]]) -> Value:
+        """Run a stage and note what became of it."""
+
+
+def _runner(listen: Callable[[StageOutcome], None] | None) -> tuple[_Run, list[StageOutcome]]:
     outcomes: list[StageOutcome] = []
 
     def run(name: str, stage: Callable[[], Staged[Value]]) -> Value:
@@ -161,11 +193,7 @@ def build(
             listen(outcomes[-1])
         return staged.value
 
-    net = run("compress", stages.compress)
-    artifact = run("convert", lambda: stages.convert(net))
-    checked = run("check", lambda: stages.check(artifact, net))
-    package = run("package", lambda: stages.package(checked, place, limits))
-    return Build(package, checked.report, tuple(outcomes))
+    return run, outcomes
 
 
 def plan(
@@ -177,9 +205,15 @@ def plan(
     data: Path | None = None,
     work: Path | None = None,
     limits: Limits = NO_LIMITS,
+    code: CodeOptions = DEFAULT_CODE,
 ) -> Plan:
     """Say what a build would do and cost, without converting or writing anything; arguments and errors as `build`."""
-    stages = make_stages(model, target, recipe, data, work)
+    bare = find_bare(model)
+    if bare is not None:
+        return _plan_bare(
+            _bare_stages(bare, target, work, code), out or _bare_out(bare, target), load_target(target), limits
+        )
+    stages = make_stages(model, target, recipe, data, work, code=code)
     net = stages.compress().value if data is None else stages.kept_net()
     artifact = stages.convert(net).value if data is None else stages.kept_artifact(net) if net else None
     checked = stages.kept_check(artifact, net) if artifact else None
@@ -191,17 +225,41 @@ def plan(
         _planned("package", packaged, f"for {stages.target.name}"),
     )
     known = checked.artifact if checked else artifact
-    footprint = estimate_footprint(known, stages.target) if known else estimate_float(stages)
+    footprint = estimate_footprint(known, stages.target, code=code) if known else estimate_float(stages)
     problem = _problem(known, stages.target, footprint, limits) if known else None
     return Plan(out or default_out(stages), outcomes, footprint, known is not None, problem)
 
 
+def _plan_bare(stages: BareStages, out: Path, target: Target, limits: Limits) -> Plan:
+    footprint = stages.measure()
+    outcomes = (
+        StageOutcome("check", "needed", "random inputs through TensorFlow Lite Micro"),
+        StageOutcome("package", "needed", f"for {target.name}"),
+    )
+    return Plan(out, outcomes, footprint, True, _problem(stages.net, target, footprint, limits))
+
+
 def make_stages(
-    model: Path | str, target: str, recipe: str, data: Path | None, work: Path | None, *, steps: Steps | None = None
+    model: Path | str,
+    target: str,
+    recipe: str,
+    data: Path | None,
+    work: Path | None,
+    *,
+    steps: Steps | None = None,
+    code: CodeOptions = DEFAULT_CODE,
 ) -> Stages:
     """Look up everything that a build is about, before anything runs."""
-    found = load_target(target)
-    return Stages(find_source(model, recipe), found, recipe, data, StageCache(work or default_work_folder()), steps)
+    found, cache = load_target(target), StageCache(work or default_work_folder())
+    return Stages(find_source(model, recipe), found, recipe, data, cache, steps, code)
+
+
+def _bare_stages(path: Path, target: str, work: Path | None, code: CodeOptions) -> BareStages:
+    return BareStages(path, load_target(target), StageCache(work or default_work_folder()), code=code)
+
+
+def _bare_out(path: Path, target: str) -> Path:
+    return Path("build") / f"{path.stem}-{load_target(target).name}"
 
 
 def default_out(stages: Stages) -> Path:
@@ -232,9 +290,9 @@ def _planned(name: str, kept: bool, note: str) -> StageOutcome:
     return StageOutcome(name, "unchanged" if kept else "needed", note)
 
 
-def _problem(artifact: ModelArtifact, target: Target, footprint: Footprint, limits: Limits) -> DoesNotFit | None:
+def _problem(net: Costed, target: Target, footprint: Footprint, limits: Limits) -> DoesNotFit | None:
     try:
-        check_budget(artifact, target, footprint, max_flash=limits.flash, max_ram=limits.ram)
+        check_budget(net, target, footprint, max_flash=limits.flash, max_ram=limits.ram)
     except DoesNotFit as error:
         return error
     return None

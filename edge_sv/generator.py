@@ -32,6 +32,9 @@ class CodeOptions:
     plan: PlanName | None = None
 
 
+DEFAULT_CODE = CodeOptions()
+
+
 @dataclass(frozen=True)
 class PlanCost:
     """What a plan needs.

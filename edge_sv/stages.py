@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import json
 import shutil
-from dataclasses import dataclass
+import sys
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, artifact_files, load_artifact, net_sha256, save_artifact
 from edge_sv.check import Steps, check_artifact, check_bit_exact, compare_with_float
+from edge_sv.check_generated import check_speaker_package
 from edge_sv.compress.recipe import CompressionRecipe, load_recipe
 from edge_sv.conversion import (
     COMPRESSED_DIR,
@@ -24,7 +26,8 @@ from edge_sv.conversion import (
 from edge_sv.converter import Converter, find_converter
 from edge_sv.embedders import find_model
 from edge_sv.errors import DataError, UsageError
-from edge_sv.files import atomic_folder, sha256_bytes
+from edge_sv.files import atomic_folder, sha256_bytes, sha256_file
+from edge_sv.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.package import DevicePackage, read_package, write_package
 from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.resources import assets_dir, targets_dir
@@ -106,6 +109,7 @@ class Stages:
         data: table of speech files to calibrate and check with; None: see `convert` and `check`.
         cache: finished stages.
         steps: reports the steps within a stage.
+        code: how generated code is written.
     """
 
     source: Source
@@ -114,6 +118,7 @@ class Stages:
     data: Path | None
     cache: StageCache
     steps: Steps | None = None
+    code: CodeOptions = DEFAULT_CODE
 
     @cached_property
     def converter(self) -> Converter:
@@ -192,9 +197,10 @@ class Stages:
         return Staged(checked, kept, f"bit-exact, cosine to float at least {cosine:.4f} on {source}")
 
     def package(self, checked: Checked, out: Path, limits: Limits) -> Staged[DevicePackage]:
-        """Write the package and place it at `out`.
+        """Write the package and place it at `out`; one with generated code only if that computes the same.
 
         Raises:
+            AccuracyGateFailed: the generated code does not compute what TensorFlow Lite Micro computes.
             DoesNotFit: it is larger than a limit.
             UsageError: `out` is something else than a package.
             DataError: `out` is not writable.
@@ -202,14 +208,17 @@ class Stages:
         refuse_foreign_folder(out)
 
         def make(folder: Path) -> None:
-            write_package(
+            package = write_package(
                 checked.artifact,
                 self.target,
                 folder / "package",
                 max_flash=limits.flash,
                 max_ram=limits.ram,
                 check=checked.report,
+                code=self.code,
             )
+            if package.manifest.generated is not None:
+                check_speaker_package(package, check_set(self.data))
 
         inputs = self.package_inputs(checked, limits)
         package, kept = self.cache.run(
@@ -238,7 +247,7 @@ class Stages:
 
     def convert_inputs(self, net: Path) -> Any:
         """Everything that the converted model depends on."""
-        code = Path(inspect.getfile(type(self.converter))).read_text()
+        code = sources_sha256(self.converter)
         return [net_sha256(net), self.plan.to_dict(), self.converter.version, code, self.data_inputs]
 
     def check_inputs(self, artifact: ModelArtifact, net: Path | None) -> Any:
@@ -248,8 +257,8 @@ class Stages:
 
     def package_inputs(self, checked: Checked, limits: Limits) -> Any:
         """Everything that the package depends on."""
-        sources = folder_sha256(targets_dir())
-        return [_identity(checked.artifact), checked.report, self.target.to_dict(), sources, limits.flash, limits.ram]
+        sources = [folder_sha256(targets_dir()), sources_sha256(self.converter), asdict(self.code)]
+        return [_identity(checked.artifact), checked.report, self.target.to_dict(), sources, asdict(limits)]
 
     def _compress(self, folder: Path) -> None:
         """Compress into a folder; what is finished of the training is kept in the work folder until the end."""
@@ -304,6 +313,12 @@ class Stages:
         if self.data is not None:
             artifact = set_scoring(artifact, report, data, self.data, steps=self.steps)
         return Checked(artifact, report.to_dict())
+
+
+def sources_sha256(converter: object) -> str:
+    """Identify a converter's code: all of the package that it is in, or the one file."""
+    path = Path(inspect.getfile(sys.modules[type(converter).__module__.split(".")[0]]))
+    return folder_sha256(path.parent) if path.name == "__init__.py" else sha256_file(path)
 
 
 def refuse_foreign_folder(out: Path) -> None:

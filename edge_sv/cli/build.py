@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import typer
 
@@ -12,7 +12,8 @@ from edge_sv.build import DEFAULT_MODEL, DEFAULT_TARGET, Build, Plan, StageOutco
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
 from edge_sv.compress.recipe import DEFAULT_RECIPE
-from edge_sv.errors import UsageError
+from edge_sv.errors import UsageError, unknown_name
+from edge_sv.generator import DEFAULT_PREFIX, CodeOptions, PlanName
 from edge_sv.stages import Limits
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2}
@@ -20,7 +21,8 @@ _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2}
 
 def command(
     model: Annotated[
-        str, typer.Argument(help="A bundled net's name, a float net's or a converted model's folder.")
+        str,
+        typer.Argument(help="A bundled net's name, a float net's or a converted model's folder; or any int8 .tflite."),
     ] = DEFAULT_MODEL,
     target: Annotated[str, typer.Option(help="See edge-sv targets; or the path of a target.toml.")] = DEFAULT_TARGET,
     out: Annotated[
@@ -40,6 +42,11 @@ def command(
     max_ram: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Largest RAM, as 256KB.", show_default=False)
     ] = None,
+    plan_name: Annotated[
+        str | None,
+        typer.Option("--plan", help="Generated code: static or streaming; default: the smaller.", show_default=False),
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Generated code: what its names begin with.")] = DEFAULT_PREFIX,
     work: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keeps finished stages; default: the user's cache.", show_default=False),
@@ -62,10 +69,14 @@ def command(
       edge-sv build resnet-nano --target tflite-micro --out my-package
       edge-sv build resnet-nano --max-flash 512KB --max-ram 128KB --dry-run
       edge-sv build my-net --data speech/index.csv --target tflite
+      edge-sv build resnet-nano --target cortex-m --plan streaming
+      edge-sv build keyword.tflite --target cortex-m --prefix keyword
     """
     limits = Limits(parse_size(max_flash, "--max-flash"), parse_size(max_ram, "--max-ram"))
+    code = CodeOptions(prefix, parse_plan(plan_name))
     if dry_run:
-        _show_plan(plan(model, target=target, out=out, recipe=recipe, data=data, work=work, limits=limits), json)
+        planned = plan(model, target=target, out=out, recipe=recipe, data=data, work=work, limits=limits, code=code)
+        _show_plan(planned, json)
         return
     with show_steps() as steps:
         done = build(
@@ -76,6 +87,7 @@ def command(
             data=data,
             work=work,
             limits=limits,
+            code=code,
             listen=_tell,
             steps=steps,
         )
@@ -100,6 +112,20 @@ def parse_size(text: str | None, option: str) -> int | None:
     return int(float(match[1]) * _UNITS[unit])
 
 
+def parse_plan(name: str | None) -> PlanName | None:
+    """Check the name of a plan.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    for known in get_args(PlanName):
+        if name == known:
+            return cast(PlanName, known)
+    if name is not None:
+        raise unknown_name("plan", name, get_args(PlanName))
+    return None
+
+
 def _tell(stage: StageOutcome) -> None:
     line = f"{stage.name:<8}  {stage.status:<9}  {stage.seconds:6.1f} s  {stage.note}"
     err_console().print(line, markup=False, soft_wrap=True)
@@ -117,9 +143,10 @@ def _show_plan(planned: Plan, json: bool) -> None:
 
 def _rows(done: Build) -> list[tuple[str, str]]:
     check = done.check
-    rows = [
-        ("package", str(done.package.path)),
-        *_sizes(done.to_dict(), ""),
+    rows = [("package", str(done.package.path)), *_sizes(done.to_dict(), ""), *_plans(done)]
+    if "exact_segments" not in check:
+        return [*rows, ("bit-exact", f"C = TensorFlow Lite Micro at {check['vectors']} vectors, {check['source']}")]
+    rows += [
         ("bit-exact", f"TensorFlow Lite Micro = reference kernels at {check['exact_segments']} segments"),
         ("int8", f"cosine to float {check['cosine_min']:.4f} at least, on {check['source']}"),
     ]
@@ -127,6 +154,14 @@ def _rows(done: Build) -> list[tuple[str, str]]:
         trials = f"{check['trials']:,} development trials"
         rows.append(("EER", f"float {check['eer_float']:.2%}, int8 {check['eer_int8']:.2%}, {trials}"))
     return rows
+
+
+def _plans(done: Build) -> list[tuple[str, str]]:
+    generated = done.package.manifest.generated
+    if generated is None:
+        return []
+    needs = {p.name: f"{p.ram_bytes:,} bytes of RAM" if p.ram_bytes is not None else p.note for p in generated.plans}
+    return [(f"{name} plan", text + (", taken" if name == generated.plan else "")) for name, text in needs.items()]
 
 
 def _sizes(values: dict[str, Any], note: str) -> list[tuple[str, str]]:

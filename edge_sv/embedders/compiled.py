@@ -73,6 +73,10 @@ def compile_package(package: DevicePackage, *, cache: Path | None = None) -> Com
     generated = package.manifest.generated
     if generated is None:
         raise DataError(f"{package.path} holds no generated code", hint="edge-sv build --target cortex-m")
+    return CompiledEmbedder(package.artifact, package_sources(package), prefix=generated.prefix, cache=cache)
+
+
+def package_sources(package: DevicePackage) -> dict[str, bytes]:
+    """Read a package's sources, path -> content."""
     names = [name for name in package.manifest.files or {} if name.split("/")[0] in SOURCE_FOLDERS]
-    files = {name: (package.path / name).read_bytes() for name in names}
-    return CompiledEmbedder(package.artifact, files, prefix=generated.prefix, cache=cache)
+    return {name: (package.path / name).read_bytes() for name in names}

@@ -14,7 +14,7 @@ from edge_sv.embedders.keras import KerasEmbedder
 from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder
 from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
-from edge_sv.generator import CodeOptions
+from edge_sv.generator import DEFAULT_CODE
 from edge_sv.package import read_package
 from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.resources import assets_dir
@@ -102,7 +102,7 @@ def artifact_embedder(artifact: ModelArtifact, *, runtime: str | None = None, th
     if runtime == "c":
         from edge_sv.package.cortex_m import source_files
 
-        return CompiledEmbedder(artifact, source_files(artifact, CodeOptions()))
+        return CompiledEmbedder(artifact, source_files(artifact, DEFAULT_CODE))
     try:
         return LiteRTEmbedder(artifact, threads=threads)
     except ToolMissing as missing:

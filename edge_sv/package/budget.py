@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -74,8 +75,20 @@ def buffer_bytes(artifact: ModelArtifact) -> int:
     return artifact.segments.frames * artifact.features.num_mels + 4 * (2 * artifact.embedding_dim + nearest)
 
 
+class Costed(Protocol):
+    """What a budget is checked for."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def layers(self) -> Sequence[LayerProfile]:
+        """Cost of each operator."""
+
+
 def check_budget(
-    artifact: ModelArtifact,
+    net: Costed,
     target: Target,
     footprint: Footprint,
     *,
@@ -100,10 +113,10 @@ def check_budget(
     details: dict[str, str] = {}
     for limit in over:
         details[limit.name] = f"needs {limit.needed:,} bytes of {limit.allowed:,}: {limit.parts}"
-        details[f"most {limit.unit}"] = _heaviest(artifact.layers, limit.weigh)
+        details[f"most {limit.unit}"] = _heaviest(net.layers, limit.weigh)
     excess = " and ".join(f"{limit.excess:,} bytes of {limit.name}" for limit in over)
     raise DoesNotFit(
-        f"'{artifact.name}' does not fit target '{target.name}': {excess} too many",
+        f"'{net.name}' does not fit target '{target.name}': {excess} too many",
         details=details,
         hint="a smaller net, a recipe with fewer bits, or a larger part",
     )

@@ -9,8 +9,8 @@ from typing import Any, Protocol, cast
 
 from edge_sv.artifact import ModelArtifact
 from edge_sv.errors import unknown_name
-from edge_sv.files import atomic_folder
-from edge_sv.generator import CodeOptions
+from edge_sv.files import write_folder
+from edge_sv.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.read import DevicePackage, read_package
 from edge_sv.target import Target
@@ -21,8 +21,6 @@ KINDS = {
     "tflite-micro": "edge_sv.package.micro",
 }
 """Kind of package -> the module that makes it, imported when needed: reading a package needs none of their tools."""
-
-DEFAULT_CODE = CodeOptions()
 
 
 class _Kind(Protocol):
@@ -82,11 +80,7 @@ def write_package(
     footprint = kind.measure(artifact, code)
     check_budget(artifact, target, footprint, max_flash=max_flash, max_ram=max_ram)
     files = kind.make_files(artifact, target, footprint, check, code)
-    with atomic_folder(out) as temporary:
-        for name, data in files.items():
-            path = temporary / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+    write_folder(out, files)
     return read_package(out)
 
 
