@@ -172,7 +172,7 @@ def encode(case: Case) -> bytes:
         int(shape.depthwise), shape.height, out_height, shape.stride[0], shape.dilation[0], top,
         *vars(row).values(), row.tile_width, case.packed.bits, case.packed.codebook_stride,
         case.input_zero_point, case.output_zero_point, *case.limits, *map(len, parts),
-        0 if shape.depthwise else row.scratch_bytes,
+        0 if shape.depthwise else row.scratch_bytes(case.packed),
     ]  # fmt: skip
     return struct.pack(f"<I{len(numbers)}i", 4 * len(numbers) + 4 + len(body), *numbers) + body
 

@@ -13,6 +13,15 @@ static uint32_t esv_conv_num_columns(const esv_conv_params *params, uint32_t num
     return (num_pixels - 1u) * params->stride_width + (params->kernel_width - 1u) * params->dilation_width + 1u;
 }
 
+/* Widened weights of two channels, or four decoded ones; for single pixels one channel's, decoded. */
+static uint32_t esv_conv_weights_bytes(const esv_conv_params *params, uint32_t decoded_bytes)
+{
+    if (params->tile_width > 1) {
+        return 4u * decoded_bytes;
+    }
+    return params->weight_bits == 8 ? 8u : decoded_bytes;
+}
+
 static esv_conv_tile esv_conv_describe_tile(const esv_conv_params *params, uint32_t num_pixels)
 {
     esv_conv_tile tile;
@@ -25,14 +34,18 @@ static esv_conv_tile esv_conv_describe_tile(const esv_conv_params *params, uint3
     const uint32_t columns = esv_conv_num_columns(params, num_pixels);
     tile.per_phase = esv_conv_round_up(columns, params->dilation_width) / params->dilation_width;
     tile.num_pixels = num_pixels;
-    tile.columns_bytes = tile.per_phase * params->dilation_width * tile.column;
+    tile.residues = num_pixels == 1 ? 1u : params->dilation_width;
+    tile.columns_bytes = tile.per_phase * tile.residues * tile.column;
+    tile.decoded_bytes = esv_conv_round_up(tile.window, 32);
+    tile.weights_bytes = esv_conv_weights_bytes(params, tile.decoded_bytes);
     return tile;
 }
 
 size_t esv_conv_scratch_bytes(const esv_conv_params *params)
 {
     const esv_conv_tile tile = esv_conv_describe_tile(params, params->tile_width);
-    return (size_t)2u * tile.columns_bytes + (size_t)4u * esv_conv_round_up(tile.window, 8);
+    const size_t pairs = params->codebook == NULL ? 0u : (size_t)1u << (2u * params->weight_bits);
+    return (size_t)2u * tile.columns_bytes + tile.weights_bytes + 4u * pairs;
 }
 
 /* A copy of few bytes: by words, then by bytes. */
@@ -69,7 +82,7 @@ static void esv_conv_fill_column(const esv_conv_params *params, const int8_t *co
 static void esv_conv_fill(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *const rows[],
                           int32_t first, int8_t *columns)
 {
-    for (uint32_t residue = 0; residue < params->dilation_width; ++residue) {
+    for (uint32_t residue = 0; residue < tile->residues; ++residue) {
         int32_t x = first + (int32_t)residue;
         for (uint32_t slot = 0; slot < tile->per_phase; ++slot) {
             esv_conv_fill_column(params, rows, x, columns);

@@ -4,12 +4,11 @@
  * make of a word of four int8. Two output channels times two output pixels are summed at once: per group two loads of
  * inputs, one of weights and eight SMLAD for 16 products. Inputs are widened once for all channels, the weights of two
  * channels once for all pixels of the tile. */
-#include "esv_conv_tile.h"
+#include "esv_conv_dsp.h"
 
 #ifdef ESV_CONV_DSP
 
-#include "esv_conv_weights.h"
-#include "esv_requantize.h"
+#include <string.h>
 
 /* What esv_conv_dsp_sum reads and writes; its assembler knows the places of the members. */
 typedef struct {
@@ -60,7 +59,7 @@ typedef char esv_conv_dsp_job_is_packed[sizeof(void *) != 4 || sizeof(esv_conv_d
 /* Computes all pairs of pixels: sums, requantizes and stores two channels, and leaves the last sums in the job. A
  * function of its own, since the loop takes every register: sums r4-r7, weights r8-r11, inputs r2-r3, pointers r0, r1
  * and r12, rounds lr. */
-static __attribute__((naked, noinline)) void esv_conv_dsp_sum(esv_conv_dsp_job *job __attribute__((unused)),
+static ESV_CONV_NAKED void esv_conv_dsp_sum(esv_conv_dsp_job *job __attribute__((unused)),
                                                                uint32_t num_groups __attribute__((unused)))
 {
     __asm__(
@@ -116,38 +115,6 @@ static __attribute__((naked, noinline)) void esv_conv_dsp_sum(esv_conv_dsp_job *
         "bne    1b\n"
         "pop    {r0, r4, r5, r6, r7, r8, r9, r10, r11, pc}\n");
 }
-
-#define ESV_WIDEN(step)                                              \
-    "ldr    %[a], [%[in]], #4\n"                                     \
-    "sxtb16 %[b], %[a], ror #8\n"                                    \
-    "sxtb16 %[a], %[a]\n"                                            \
-    "strd   %[a], %[b], [%[out]], #" step "\n"
-
-/* Widens int8 values to groups of int16 that lie `step` bytes apart. in: (num_groups, 4) at any address; out may end
- * where `in` does and lie over it. */
-#define ESV_DEFINE_WIDEN(name, step)                                 \
-    static void name(const int8_t *in, uint32_t num_groups, int16_t *out) \
-    {                                                                \
-        uint32_t a, b, count;                                        \
-        __asm__ volatile("lsrs   %[count], %[groups], #2\n"          \
-                         "beq    2f\n"                               \
-                         "1:\n" ESV_WIDEN(step) ESV_WIDEN(step) ESV_WIDEN(step) ESV_WIDEN(step) \
-                         "subs   %[count], %[count], #1\n"           \
-                         "bne    1b\n"                               \
-                         "2:\n"                                      \
-                         "ands   %[count], %[groups], #3\n"          \
-                         "beq    4f\n"                               \
-                         "3:\n" ESV_WIDEN(step)                      \
-                         "subs   %[count], %[count], #1\n"           \
-                         "bne    3b\n"                               \
-                         "4:\n"                                      \
-                         : [in] "+r"(in), [out] "+r"(out), [a] "=&r"(a), [b] "=&r"(b), [count] "=&r"(count) \
-                         : [groups] "r"(num_groups)                  \
-                         : "cc", "memory");                          \
-    }
-
-ESV_DEFINE_WIDEN(esv_conv_dsp_widen_inputs, "8")
-ESV_DEFINE_WIDEN(esv_conv_dsp_widen_weights, "16")
 /* clang-format on */
 
 /* Whether a channel's sums, doubled, fit in 31 bits, and its rounding constant too. */
@@ -162,13 +129,6 @@ static int32_t esv_conv_dsp_round(const esv_conv_params *params, uint32_t channe
 {
     const uint32_t right = (uint32_t)-params->shift[channel];
     return (int32_t)((1u << (right - 1u)) + ((uint32_t)(int32_t)params->output_zero_point << right));
-}
-
-/* Widens a channel's weights. out: (groups, 4), 8 values from one group to the next. */
-static void esv_conv_dsp_decode(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t channel,
-                                int16_t *out)
-{
-    esv_conv_dsp_widen_weights((const int8_t *)params->weights + channel * tile->window, tile->window / 4u, out);
 }
 
 static void esv_conv_dsp_set_channels(const esv_conv_params *params, esv_conv_dsp_job *job, uint32_t first,
@@ -240,22 +200,41 @@ static void esv_conv_dsp_channels(const esv_conv_params *params, const esv_conv_
     }
 }
 
+/* A single pixel: weights are used once, so they are not widened into memory. */
+static void esv_conv_dsp_pixel(const esv_conv_params *params, const esv_conv_tile *tile, const int16_t *inputs,
+                               uint32_t *table, int8_t *out)
+{
+    for (uint32_t c = 0; c < params->out_channels; ++c) {
+        out[c] = esv_conv_requantize(params, c, esv_conv_dsp_dot(params, tile->window, c, table, inputs));
+    }
+}
+
+/* scratch: widened inputs; then for many pixels widened weights, for one pixel a group of zeros; then the table. */
 void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *columns, int8_t *out,
                       void *scratch)
 {
     int16_t *inputs = (int16_t *)scratch;
+    int16_t *weights = inputs + tile->columns_bytes;
+    uint32_t *table = (uint32_t *)(void *)(weights + tile->weights_bytes / 2u);
+    esv_conv_dsp_widen(columns, tile->columns_bytes / 4u, inputs);
+    if (params->codebook != NULL && params->codebook_stride == 0) {
+        esv_conv_dsp_fill_table(params->codebook, params->weight_bits, table);
+    }
+    if (tile->num_pixels == 1) {
+        memset(weights, 0, 8);
+        esv_conv_dsp_pixel(params, tile, inputs, table, out);
+        return;
+    }
     esv_conv_dsp_job job;
-    esv_conv_dsp_widen_inputs(columns, tile->columns_bytes / 4u, inputs);
-    job.weights = inputs + tile->columns_bytes;
+    job.weights = weights;
     job.low = 0x01010101u * (uint8_t)params->activation_min;
     job.high = 0x01010101u * (uint8_t)params->activation_max;
-    const uint32_t channels = params->out_channels;
-    for (uint32_t c = 0; c < channels; c += 2) {
+    for (uint32_t c = 0; c < params->out_channels; c += 2) {
         /* An odd last channel is computed together with the one before, once more. */
-        const uint32_t second = c + 1u < channels ? c + 1u : c;
+        const uint32_t second = c + 1u < params->out_channels ? c + 1u : c;
         const uint32_t first = second > 0 ? second - 1u : 0u;
-        esv_conv_dsp_decode(params, tile, first, job.weights);
-        esv_conv_dsp_decode(params, tile, second, job.weights + 4);
+        esv_conv_dsp_decode(params, tile->window, first, table, weights);
+        esv_conv_dsp_decode(params, tile->window, second, table, weights + 4);
         esv_conv_dsp_channels(params, tile, &job, first, second, inputs, out);
     }
 }

@@ -8,10 +8,19 @@
 #include "esv_conv.h"
 
 /* The levels beyond C99 are written in GCC's and Clang's assembler syntax. */
-#if defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
+#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__)
+#define ESV_CONV_MVE 1
+#elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
 #define ESV_CONV_DSP 1
 #else
 #define ESV_CONV_C99 1
+#endif
+
+/* A function that is written in assembler as a whole; the compiler must not conclude anything from its body. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define ESV_CONV_NAKED __attribute__((naked, noinline, noipa))
+#else
+#define ESV_CONV_NAKED __attribute__((naked, noinline))
 #endif
 
 typedef struct {
@@ -19,8 +28,11 @@ typedef struct {
     uint32_t window;        /* values in a window */
     uint32_t phases;        /* output pixels are computed in this many interleaved runs */
     uint32_t per_phase;     /* columns in each residue class of the dilation */
+    uint32_t residues;      /* such classes: a single pixel needs one only */
     uint32_t num_pixels;    /* output pixels in this tile */
     uint32_t columns_bytes; /* of all columns */
+    uint32_t decoded_bytes; /* of a channel's decoded weights: of the window, up to a multiple of 32 */
+    uint32_t weights_bytes; /* room for decoded weights */
 } esv_conv_tile;
 
 /* Output pixels at equal distances whose windows lie at equal distances. */
@@ -37,8 +49,8 @@ esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_til
 int8_t esv_conv_requantize(const esv_conv_params *params, uint32_t channel, int32_t sum);
 
 /* All output channels of a tile; each level has its own. columns: (columns_bytes); they may be the second half of the
- * first 2 * columns_bytes of scratch. out: the tile's first pixel. scratch: behind that there is room for decoded
- * weights, 4 * (window rounded up to 8). */
+ * first 2 * columns_bytes of scratch. out: the tile's first pixel. scratch: 2 * columns_bytes, weights_bytes, and 4
+ * bytes for each pair of indices where there is a codebook. */
 void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *columns, int8_t *out,
                       void *scratch);
 

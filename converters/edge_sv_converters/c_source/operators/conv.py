@@ -43,13 +43,16 @@ class Geometry:
             width = -(-self.out_width // (2 * parts)) * 2
         return width
 
-    @property
-    def scratch_bytes(self) -> int:
+    def scratch_bytes(self, packed: PackedWeights) -> int:
         """Return what `esv_conv_scratch_bytes` returns."""
-        window = self.kernel_width * self.column
-        return self._columns_bytes(self.tile_width) + 4 * (-(-window // 8) * 8)
+        decoded = -(-self.kernel_width * self.column // 32) * 32
+        alone = 8 if packed.bits == 8 else decoded
+        pairs = 0 if packed.codebook is None else 1 << (2 * packed.bits)
+        return self._columns_bytes(self.tile_width) + (4 * decoded if self.tile_width > 1 else alone) + 4 * pairs
 
     def _columns_bytes(self, pixels: int) -> int:
+        if pixels == 1:
+            return 2 * self.kernel_width * self.column
         columns = (pixels - 1) * self.stride_width + (self.kernel_width - 1) * self.dilation_width + 1
         return 2 * -(-columns // self.dilation_width) * self.dilation_width * self.column
 
@@ -111,37 +114,38 @@ def _line(row: Geometry, vertical: Steps, height: int) -> Geometry | None:
 
 
 def _row_call(operation: Operation, row: Geometry, window: Window, line: Geometry | None) -> RowCall:
+    packed = _pack(operation, row)
     return RowCall(
         operation=operation,
         inputs=(operation.input(0),),
         output=operation.output,
         kernel="esv_conv_s8",
         header=HEADER,
-        params=_params(operation, row),
+        params=_params(operation, row, packed),
         window=window,
-        scratch=row.scratch_bytes,
+        scratch=row.scratch_bytes(packed),
         whole=None if line is None or operation.input(0).num_rows == 1 else _whole_call(operation, line),
     )
 
 
 def _whole_call(operation: Operation, line: Geometry) -> WholeCall:
+    packed = _pack(operation, line)
     return WholeCall(
         operation=operation,
         inputs=(operation.input(0),),
         output=operation.output,
         kernel="esv_conv_line_s8",
         header=HEADER,
-        params=_params(operation, line),
-        scratch=line.scratch_bytes,
+        params=_params(operation, line, packed),
+        scratch=line.scratch_bytes(packed),
     )
 
 
-def _params(operation: Operation, geometry: Geometry) -> Struct:
+def _params(operation: Operation, geometry: Geometry, packed: PackedWeights) -> Struct:
     sizes = {**vars(geometry), "tile_width": geometry.tile_width}
     for name, size in sizes.items():
         if size > MAX_SIZE:
             raise operation.refuse(f"its {name} is {size}")
-    packed = _pack(operation, geometry)
     to = find_requantization(operation, channel_axis=0)
     return Struct(
         "esv_conv_params",
