@@ -11,6 +11,7 @@ import numpy.typing as npt
 from edge_sv.errors import UsageError
 from edge_sv.generator import GeneratedNet, PlanCost, PlanName, Port
 from edge_sv_converters.c_source.calls import KernelCall, Program
+from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.emit import emit_static
 from edge_sv_converters.c_source.emitted import EmittedPlan, describe_speaker
 from edge_sv_converters.c_source.graph import Tensor, read_graph
@@ -24,7 +25,7 @@ MAX_PREFIX = 40
 
 
 class CSourceConverter(TfliteConverter):
-    """The `c_source` converter: makes the model as `tflite` does, and writes it as C99 (`edge_sv.generator.Generator`)."""
+    """The `c_source` converter: makes the model as `tflite` does, and writes it as C99; see `edge_sv.generator`."""
 
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
@@ -36,7 +37,7 @@ class CSourceConverter(TfliteConverter):
             UsageError: the prefix is no C name, or the model has no such plan.
         """
         check_prefix(prefix)
-        graph = read_graph(model)
+        graph = with_compressed_weights(read_graph(model))
         program = lower_graph(graph)
         net = describe_speaker(graph, model) if speaker else None
         emitted = [emit_static(program, prefix=prefix, banner=banner, speaker=net)]
@@ -62,7 +63,7 @@ class CSourceConverter(TfliteConverter):
 
     def trace(self, model: bytes, inputs: Sequence[npt.NDArray[Any]]) -> dict[int, npt.NDArray[Any]]:
         """Run a model's code on this computer, see `edge_sv.generator.Generator`."""
-        return trace_program(lower_graph(read_graph(model)), inputs)
+        return trace_program(lower_graph(with_compressed_weights(read_graph(model))), inputs)
 
 
 def check_prefix(prefix: str) -> None:

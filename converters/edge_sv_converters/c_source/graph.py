@@ -23,6 +23,7 @@ DTYPES: dict[int, str] = {
     schema.TensorType.INT64: "int64",
     schema.TensorType.INT16: "int16",
     schema.TensorType.INT8: "int8",
+    schema.TensorType.UINT8: "uint8",
     schema.TensorType.INT4: "int4",
     schema.TensorType.BOOL: "bool",
 }
