@@ -32,6 +32,7 @@ COMMANDS = {
     "targets": ("edge_sv.cli.targets", "List the targets and their limits."),
     "enroll": ("edge_sv.cli.enroll", "Make a voice print from recordings."),
     "verify": ("edge_sv.cli.verify", "Compare a recording with a voice print."),
+    "emulate": ("edge_sv.cli.emulate", "Run a package on an emulated microcontroller and count what it costs."),
     "wipe": ("edge_sv.cli.wipe", "Overwrite and remove voice prints."),
     "demo": ("edge_sv.cli.demo", "Build the bundled net, enroll a voice, verify others."),
 }

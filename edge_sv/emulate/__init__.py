@@ -3,15 +3,25 @@
 from edge_sv.emulate.board import DEFAULT_BOARD, Board, board_of, load_board
 from edge_sv.emulate.machine import FirmwareRun, run_firmware, run_program
 from edge_sv.emulate.program import Program, build_program
+from edge_sv.emulate.report import INSTRUCTIONS_PER_CYCLE, Emulation, OperatorCost, Verified
+from edge_sv.emulate.run import check_exact, emulate
+from edge_sv.emulate.speaker import Recordings
 from edge_sv.emulate.tools import find_tool, tools_missing
 
 __all__ = [
     "DEFAULT_BOARD",
+    "INSTRUCTIONS_PER_CYCLE",
     "Board",
+    "Emulation",
     "FirmwareRun",
+    "OperatorCost",
     "Program",
+    "Recordings",
+    "Verified",
     "board_of",
     "build_program",
+    "check_exact",
+    "emulate",
     "find_tool",
     "load_board",
     "run_firmware",

@@ -35,6 +35,11 @@ class Board:
         return self.target.name
 
     @property
+    def clock_hz(self) -> int:
+        """Return the part's clock."""
+        return self.target.clock_hz or self.machine.systick_hz
+
+    @property
     def core_flags(self) -> list[str]:
         """Return GCC's options for the core: it derives the floating-point unit from -mcpu."""
         return [f"-mcpu={self.target.cpu}", "-mthumb", f"-mfloat-abi={'hard' if self.target.fpu else 'soft'}"]

@@ -1,4 +1,4 @@
-"""A device package on an emulated board: its program, built once and run as often as asked."""
+"""A net with its runtime on an emulated board: the program, built once and run as often as asked."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_sv.artifact import ModelArtifact
 from edge_sv.emulate.board import Board
 from edge_sv.emulate.machine import FirmwareRun, run_program
 from edge_sv.emulate.program import Program, build_program, emulator_sources
-from edge_sv.errors import DataError, UsageError
-from edge_sv.features import FeatureConfig, Float32, Int16
-from edge_sv.package.manifest import GeneratedPart
-from edge_sv.package.read import DevicePackage
+from edge_sv.errors import DataError
+from edge_sv.features import Float32, Int16
 from edge_sv.tensor_format import Int8
 
-FLASH_FILE, SECTORS_BYTES = "flash.bin", 2 * 4096
+_FLASH_FILE, _FLASH_BYTES = "flash.bin", 2 * 4096
 """The emulated flash for voice prints, as board_port.h lays it out."""
-_RECORDING, _SCRIPT = "recording.pcm", "script.txt"
+_RECORDING = "recording.pcm"
 _OPERATOR = re.compile(r"^operator (\d+) (\d+)$", re.MULTILINE)
 
 
@@ -68,34 +67,35 @@ class Instructions:
 
 
 class EmulatedDevice:
-    """A speaker package on an emulated board.
+    """A speaker net with its runtime on an emulated board.
 
     Args:
-        package: of kind cortex-m, with a front end.
+        artifact: the net.
+        sources: folder with its code, `include` and `src`.
+        prefix: of the code's names.
         board: where it runs.
         folder: an empty folder for its programs and files, the device's for as long as it is used.
 
     Raises:
-        UsageError: the package is of another kind.
         DoesNotFit: it is larger than the board.
         DataError: its sources do not compile.
         ToolMissing: the compiler is not installed.
     """
 
-    def __init__(self, package: DevicePackage, board: Board, folder: Path) -> None:
-        artifact = package.artifact
-        self.package, self.board, self.folder = package, board, folder
-        self.sample_rate = artifact.features.sample_rate
-        self.shape = (artifact.segments.frames, artifact.features.num_mels)
-        self.embedding_dim = artifact.embedding_dim
+    def __init__(self, artifact: ModelArtifact, sources: Path, prefix: str, *, board: Board, folder: Path) -> None:
+        self.board = board
+        self._sources, self._prefix, self._folder = sources, prefix, folder
+        self._sample_rate = artifact.features.sample_rate
+        self._shape = (artifact.segments.frames, artifact.features.num_mels)
+        self._embedding_dim = artifact.embedding_dim
         self.program = self._build("program", {})
         self._counting: Program | None = None
-        (folder / FLASH_FILE).write_bytes(b"\xff" * SECTORS_BYTES)
+        (folder / _FLASH_FILE).write_bytes(b"\xff" * _FLASH_BYTES)
 
     def run_vectors(self, segments: Int8) -> Int8:
         """Run the net alone: (num_segments, frames, num_mels) int8 -> (num_segments, embedding_dim) int8."""
         self._run(["vectors", str(len(segments))], {"input.bin": segments.tobytes()})
-        return self._read("output.bin").reshape(len(segments), self.embedding_dim)
+        return self._read("output.bin").reshape(len(segments), self._embedding_dim)
 
     def embed(self, pcm: Int16) -> EmulatedEmbedding:
         """Embed a recording, (num_samples,) int16.
@@ -103,23 +103,21 @@ class EmulatedDevice:
         Raises:
             DataError: the device refuses it, or crashed.
         """
-        self._run(["embed", _RECORDING], {_RECORDING: pcm.astype("<i2").tobytes()})
-        outputs = self._read("output.bin").reshape(-1, self.embedding_dim)
+        self._run(["embed", _RECORDING], {_RECORDING: _pcm_bytes(pcm)})
+        outputs = self._read("output.bin").reshape(-1, self._embedding_dim)
+        frames = self._read("frames.bin")[: len(outputs) * math.prod(self._shape)]
         return EmulatedEmbedding(
-            frames=self._read("frames.bin")[: len(outputs) * math.prod(self.shape)].reshape(-1, *self.shape),
-            outputs=outputs,
-            embedding=self._read("embedding.bin").view("<f4"),
+            frames=frames.reshape(-1, *self._shape), outputs=outputs, embedding=self._read("embedding.bin").view("<f4")
         )
 
     def measure(self, pcm: Int16) -> Instructions:
         """Count the instructions of a recording, (num_samples,) int16; the same each time."""
-        run = self._run(["measure", _RECORDING], {_RECORDING: pcm.astype("<i2").tobytes()})
-        counted = dict(line.split() for line in run.output.splitlines())
-        features = int(counted["features"])
+        run = self._run(["measure", _RECORDING], {_RECORDING: _pcm_bytes(pcm)})
+        total, features = (int(line.split()[1]) for line in run.output.splitlines()[:2])
         return Instructions(
             features=features,
-            inference=int(counted["total"]) - features,
-            seconds=len(pcm) / self.sample_rate,
+            inference=total - features,
+            seconds=len(pcm) / self._sample_rate,
             stack_bytes=run.stack_bytes,
         )
 
@@ -130,87 +128,94 @@ class EmulatedDevice:
         """
         if self._counting is None:
             self._counting = self._build("counting", {"ESV_OPERATOR_HOOK": 1})
-        run = self._run(
-            ["measure", _RECORDING], {_RECORDING: pcm.astype("<i2").tobytes()}, program=self._counting
-        )
-        return {int(number): int(count) for number, count in _OPERATOR.findall(run.output)}
+        run = self._run(["measure", _RECORDING], {_RECORDING: _pcm_bytes(pcm)}, program=self._counting)
+        return operator_counts(run.output)
 
-    def talk(self, script: bytes) -> list[str]:
-        """Send lines of the line protocol; return the lines of its answers. What it stores stays for the next time."""
-        return self._run(["talk", _SCRIPT], {_SCRIPT: script}).output.splitlines()
+    def run_session(self, enroll: Sequence[Int16], verify: Sequence[Int16]) -> list[str]:
+        """Enroll recordings into one print and compare others with it; return a line for each, in order.
 
-    def _run(
-        self, words: Sequence[str], files: Mapping[str, bytes], *, program: Program | None = None
-    ) -> FirmwareRun:
+        The print is on the emulated flash, where later sessions find it. A line is `enrolled N`, `accepted BITS BITS`
+        or `rejected BITS BITS` (score and threshold as the bits of a float32), or `error REASON`.
+        """
+        files = {f"{number}.pcm": _pcm_bytes(pcm) for number, pcm in enumerate([*enroll, *verify])}
+        words = [f"{'+' if number < len(enroll) else '?'}{name}" for number, name in enumerate(files)]
+        return self._run(["session", *words], files).output.splitlines()
+
+    def _run(self, words: Sequence[str], files: Mapping[str, bytes], *, program: Program | None = None) -> FirmwareRun:
         for name, data in files.items():
-            (self.folder / name).write_bytes(data)
-        run = run_program(program or self.program, arguments=words, folder=self.folder)
+            (self._folder / name).write_bytes(data)
+        run = run_program(program or self.program, arguments=words, folder=self._folder)
         if run.exit_code != 0:
             reason = run.output.strip().removeprefix("error ") or f"exit code {run.exit_code}"
-            raise DataError(f"the device '{self.board.name}' refused", details={"got": reason})
+            raise DataError(f"the device on '{self.board.name}' refused", details={"got": reason})
         return run
 
     def _read(self, name: str) -> Int8:
-        return np.frombuffer((self.folder / name).read_bytes(), np.int8)
+        return np.frombuffer((self._folder / name).read_bytes(), np.int8)
 
-    def _build(self, name: str, defines: Mapping[str, int]) -> Program:
-        common = emulator_sources()
-        generated = generated_part(self.package)
-        folder = self.folder / name
+    def _build(self, name: str, defines: Mapping[str, str | int]) -> Program:
+        folder = self._folder / name
         folder.mkdir()
-        return build_program(
-            [*package_sources(self.package), common / "speaker_memory.c"],
-            [self.package.path / "include", self.package.path / "src"],
+        return build_net_program(
+            self._sources,
+            self._prefix,
             self.board,
             folder=folder,
-            main=[common / "speaker.c", common / "board_port.c"],
-            defines={**_constants(self.package, generated.prefix), **defines, "EMULATOR_CLOCK_HZ": self._clock_hz},
+            main=["speaker.c", "board_port.c"],
+            header=f"{self._prefix}_config.h",
+            memory="MEMORY_BYTES",
+            defines=defines,
         )
 
-    @property
-    def _clock_hz(self) -> str:
-        return f"{self.board.target.clock_hz or self.board.machine.systick_hz}u"
+
+def operator_counts(output: str) -> dict[int, int]:
+    """Read what a program with ESV_OPERATOR_HOOK has written: number of the operator -> instructions."""
+    return {int(number): int(count) for number, count in _OPERATOR.findall(output)}
 
 
-def generated_part(package: DevicePackage) -> GeneratedPart:
-    """Return what the manifest says of the generated code.
+def build_net_program(
+    sources: Path,
+    prefix: str,
+    board: Board,
+    *,
+    folder: Path,
+    main: Sequence[str],
+    header: str,
+    memory: str,
+    defines: Mapping[str, str | int] | None = None,
+) -> Program:
+    """Build a program around generated code.
+
+    Args:
+        sources: the code's folder.
+        prefix: of its names.
+        board: where it runs.
+        folder: an empty folder.
+        main: files of targets/cortex-m/emulator.
+        header: the code's header that these include.
+        memory: the code's constant for the memory that it needs, without the prefix.
+        defines: further preprocessor symbols.
 
     Raises:
-        UsageError: there is none.
+        ToolMissing, DataError, DoesNotFit: as `build_program`.
     """
-    if package.manifest.generated is None:
-        raise UsageError(
-            f"{package.path} holds no generated code", hint="edge-sv build ... --target cortex-m"
-        )
-    return package.manifest.generated
+    common = emulator_sources()
+    return build_program(
+        [*sorted((sources / "src").glob("*.c")), common / "memory.c"],
+        [sources / "include", sources / "src"],
+        board,
+        folder=folder,
+        main=[common / name for name in main],
+        defines={
+            "EMULATOR_NET": prefix,
+            "EMULATOR_NET_UPPER": prefix.upper(),
+            "EMULATOR_NET_HEADER": f'"{header}"',
+            "EMULATOR_MEMORY_BYTES": f"{prefix.upper()}_{memory}",
+            "EMULATOR_CLOCK_HZ": f"{board.clock_hz}u",
+            **(defines or {}),
+        },
+    )
 
 
-def package_sources(package: DevicePackage) -> list[Path]:
-    """Return the package's C files."""
-    return sorted((package.path / "src").glob("*.c"))
-
-
-def _constants(package: DevicePackage, prefix: str) -> dict[str, str | int]:
-    """Return the preprocessor symbols that speaker.c and speaker_memory.c ask for."""
-    upper, artifact = prefix.upper(), package.artifact
-    scoring = artifact.scoring
-    as_norm = scoring is not None and scoring.kind == "as_norm"
-    return {
-        "EMULATOR_NET": prefix,
-        "EMULATOR_CONFIG_HEADER": f'"{prefix}_config.h"',
-        "EMULATOR_MEMORY_BYTES": (
-            f"ESV_BYTES({upper}_STATE_BYTES,{features_bytes(artifact.features)},{upper}_FRAMES,"
-            f"{upper}_NUM_MELS,{upper}_EMBEDDING_DIM,{upper}_TOP_N)"
-        ),
-        "EMULATOR_COHORT": f"&{prefix}_cohort" if as_norm else "NULL",
-        "EMULATOR_TOP_N": f"{upper}_TOP_N",
-        "EMULATOR_HOP_FRAMES": f"{upper}_HOP_FRAMES",
-        "EMULATOR_THRESHOLD": f"{upper}_THRESHOLD" if scoring else "1.0f",
-        "EMULATOR_NUM_VALUES": max(artifact.features.num_mels, artifact.embedding_dim),
-    }
-
-
-def features_bytes(config: FeatureConfig) -> int:
-    """Return what esv_features_bytes tells."""
-    parts = (config.fft_size // 2 * 8, config.num_mels * 4, config.window_length * 2)
-    return sum(-(-part // 16) * 16 for part in parts) + 64
+def _pcm_bytes(pcm: Int16) -> bytes:
+    return pcm.astype("<i2").tobytes()

@@ -4,7 +4,7 @@
  *     embed FILE         embeds a recording; writes frames.bin (what went into the net, segment by segment),
  *                        output.bin (what came out of it) and embedding.bin
  *     measure FILE       counts a recording's instructions: with the net, and with a net that does nothing
- *     talk FILE          answers the file's lines by the line protocol
+ *     session WORDS      each +FILE enrolls a recording as "voice", each ?FILE is compared with that print
  *
  * Recordings are raw 16-bit PCM. */
 #include <string.h>
@@ -13,16 +13,15 @@
 #include "emulator.h"
 #include "esv.h"
 
-#include EMULATOR_CONFIG_HEADER
+#include EMULATOR_NET_HEADER
 
 #define EMULATOR_JOIN_(a, b) a##b
 #define EMULATOR_JOIN(a, b) EMULATOR_JOIN_(a, b)
 #define NET EMULATOR_NET
-#define NET_(name) EMULATOR_JOIN(EMULATOR_NET, name)
+#define CONSTANT(name) EMULATOR_JOIN(EMULATOR_NET_UPPER, name)
 #define CHUNK_SAMPLES 1600
 
 extern uint8_t emulator_memory[];
-extern const size_t emulator_memory_bytes;
 
 static int16_t emulator_chunk[CHUNK_SAMPLES];
 static int emulator_frames_file = -1;
@@ -79,18 +78,11 @@ static esv_status emulator_finish_nothing(void *state, int8_t *embedding)
 
 static esv_status emulator_prepare(esv **device, const esv_net *net, const esv_port *port)
 {
-    /* The configuration outlives this call because the device refers to it. */
-    static esv_config config;
-    const esv_config wanted = {net,
-                               &NET_(_features),
-                               port,
-                               EMULATOR_COHORT,
-                               EMULATOR_TOP_N,
-                               EMULATOR_HOP_FRAMES,
-                               EMULATOR_THRESHOLD,
-                               ESV_GATE_DEFAULT};
+    static esv_config config; /* the device refers to it */
+    const esv_config wanted = CONSTANT(_CONFIG)(port);
     config = wanted;
-    return esv_init(device, &config, emulator_memory, emulator_memory_bytes);
+    config.net = net;
+    return esv_init(device, &config, emulator_memory, CONSTANT(_MEMORY_BYTES));
 }
 
 /* Feeds a file; counts: what the library's functions took. */
@@ -120,7 +112,7 @@ static esv_status emulator_embed(esv *device, const char *path, float *embedding
 
 static int emulator_run_vectors(const char *digits)
 {
-    int8_t values[EMULATOR_NUM_VALUES]; /* a frame, or an embedding */
+    int8_t values[CONSTANT(_NUM_MELS) + CONSTANT(_EMBEDDING_DIM)]; /* a frame, or an embedding */
     const int in = emulator_open_read("input.bin");
     const int out = emulator_open_write("output.bin");
     esv_status status = ESV_OK;
@@ -146,7 +138,7 @@ static int emulator_run_embed(const char *path)
 {
     esv_net net = NET;
     esv *device;
-    float embedding[EMULATOR_NUM_VALUES];
+    float embedding[CONSTANT(_EMBEDDING_DIM)];
     uint64_t counts = 0;
     net.begin = emulator_begin;
     net.push = emulator_push;
@@ -193,6 +185,57 @@ static int emulator_run_measure(const char *path)
     return 0;
 }
 
+static esv_status emulator_enroll(esv *device)
+{
+    uint32_t recordings = 0;
+    const esv_status status = esv_enroll(device, "voice", &recordings);
+    if (status == ESV_OK) {
+        emulator_write("enrolled ");
+        emulator_write_decimal(recordings);
+        emulator_write("\n");
+    }
+    return status;
+}
+
+static void emulator_write_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    emulator_write_decimal(bits);
+}
+
+/* Scores are written as the bits of the float. */
+static esv_status emulator_verify(esv *device)
+{
+    esv_decision decision;
+    const esv_status status = esv_verify(device, "voice", &decision);
+    if (status == ESV_OK) {
+        emulator_write(decision.accepted ? "accepted " : "rejected ");
+        emulator_write_bits(decision.score);
+        emulator_write(" ");
+        emulator_write_bits(decision.threshold);
+        emulator_write("\n");
+    }
+    return status;
+}
+
+static int emulator_run_session(int argc, char *argv[])
+{
+    esv *device;
+    if (emulator_failed(emulator_prepare(&device, &NET, board_port()))) {
+        return 1;
+    }
+    for (int i = 2; i < argc; ++i) {
+        uint64_t counts = 0;
+        esv_status status = emulator_embed(device, &argv[i][1], NULL, &counts);
+        if (status == ESV_OK) {
+            status = argv[i][0] == '+' ? emulator_enroll(device) : emulator_verify(device);
+        }
+        (void)emulator_failed(status); /* the next recording may be better */
+    }
+    return 0;
+}
+
 int main(int argc, char *argv[])
 {
     if (argc < 3) {
@@ -206,6 +249,6 @@ int main(int argc, char *argv[])
     case 'm':
         return emulator_run_measure(argv[2]);
     default:
-        return 2;
+        return emulator_run_session(argc, argv);
     }
 }

@@ -8,7 +8,7 @@
 #define SCB_CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define CCR_TRAP_UNALIGNED (1u << 3)
 #define CPACR_FPU_AND_MVE (0xFu << 20) /* full access to coprocessors 10 and 11 */
-#define MAX_ARGUMENTS 32
+#define MAX_ARGUMENTS 64
 
 extern uint8_t emulator_data_start[], emulator_data_end[], emulator_data_load[];
 extern uint8_t emulator_bss_start[], emulator_bss_end[];

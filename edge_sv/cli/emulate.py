@@ -1,0 +1,122 @@
+"""``edge-sv emulate``: run a package on an emulated microcontroller and count what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from edge_sv.audio import read_speech
+from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
+from edge_sv.emulate import DEFAULT_BOARD, Emulation, Recordings, check_exact, emulate, load_board
+from edge_sv.package import read_package
+
+
+def command(
+    package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="A package's folder.")],
+    board: Annotated[str, typer.Option(help="The board, see `edge-sv targets`, or a target.toml.")] = DEFAULT_BOARD,
+    enroll: Annotated[
+        list[Path] | None, typer.Option(help="A recording of the voice to enroll; give it several times.")
+    ] = None,
+    verify: Annotated[
+        list[Path] | None, typer.Option(help="A recording to compare with that voice; may be given several times.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Run a package on an emulated Cortex-M: the real program, compiled for the core, within the part's memory.
+
+    Always: the golden vectors, compared bit for bit with the computer that built the package. With recordings: enroll
+    and verify on the device; every embedding is compared with this computer's. Counted are instructions, not cycles:
+    the same package and recording always give the same number.
+
+    A tflite-micro package runs as the C code that is generated from its model.tflite.
+
+    \b
+    Examples:
+      edge-sv emulate build/resnet-nano-cortex-m
+      edge-sv emulate build/resnet-nano-cortex-m --board nrf52840 --enroll a.wav --enroll b.wav --verify c.wav
+      edge-sv emulate build/resnet-nano-cortex-m --board mps3-an547 --json
+    """
+    place = load_board(board)
+    found = read_package(package)
+    rate = found.artifact.features.sample_rate if found.speaker else 0
+    console = err_console()
+    with console.status(f"{package} on {place.name}") as status:
+        done = emulate(
+            found,
+            place,
+            enroll=_read(enroll or [], rate),
+            verify=_read(verify or [], rate),
+            listen=lambda step: status.update(f"{place.name}: {step}"),
+        )
+    if json:
+        print_json(done.to_dict())
+    else:
+        print_emulation(done)
+    check_exact(done)
+
+
+def print_emulation(done: Emulation) -> None:
+    """Print decisions, operators and figures."""
+    if done.verified:
+        out_console().print(_decisions(done))
+        typer.echo()
+    out_console().print(_operators(done))
+    typer.echo()
+    print_rows(figures(done))
+
+
+def figures(done: Emulation) -> list[tuple[str, str]]:
+    """Return what a package costs on a board, as lines."""
+    board, milliseconds = done.board, done.milliseconds()
+    rows = [
+        ("board", f"{board.target.description} at {board.clock_hz / 1e6:,.0f} MHz"),
+        ("emulated by", f"QEMU's {board.machine_name}"),
+        ("model", f"{done.model}, {done.plan} plan"),
+        ("bit-exact", _exactness(done)),
+        ("flash", f"{done.flash_bytes:,} bytes of {board.flash_bytes:,}"),
+        ("RAM", f"{done.ram_bytes:,} bytes of {board.ram_bytes:,}, of which the net {done.state_bytes:,}"),
+        ("stack", f"{done.stack_bytes:,} bytes"),
+    ]
+    for name, count in done.instructions.items():
+        rows.append((name, f"{count:,} instructions per {done.per}, about {milliseconds[name]:,.1f} ms"))
+    return [*rows, ("", "ms: estimated at one instruction per cycle")]
+
+
+def _exactness(done: Emulation) -> str:
+    wrong = [difference.name for difference in done.differences if not difference.exact]
+    return f"no: {', '.join(wrong)}" if wrong else f"yes, {len(done.differences)} golden vectors and recordings"
+
+
+def _decisions(done: Emulation) -> Table:
+    table = Table("recording", box=None, pad_edge=False)
+    for title in ("score", "threshold"):
+        table.add_column(title, justify="right")
+    table.add_column("decision")
+    for heard in done.verified:
+        word = "accepted" if heard.accepted else "rejected" if heard.refused is None else heard.refused
+        table.add_row(heard.recording, _number(heard.score), _number(heard.threshold), word)
+    return table
+
+
+def _operators(done: Emulation) -> Table:
+    table = Table("operator", "kind", box=None, pad_edge=False)
+    for title in ("instructions", "share"):
+        table.add_column(title, justify="right")
+    total = max(1, sum(operator.instructions for operator in done.operators))
+    for operator in done.operators:
+        share = f"{operator.instructions / total:.1%}"
+        table.add_row(operator.name, operator.kind, f"{operator.instructions:,}", share)
+    table.caption = f"per {done.per}"
+    return table
+
+
+def _read(paths: Sequence[Path], sample_rate: int) -> Recordings:
+    return {str(path): read_speech([path], sample_rate=sample_rate) for path in paths}
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,65 @@
+"""Emulate a package of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edge_sv.emulate.bare import emulate_bare
+from edge_sv.emulate.board import Board
+from edge_sv.emulate.report import Emulation
+from edge_sv.emulate.speaker import Recordings, emulate_speaker
+from edge_sv.errors import AccuracyGateFailed, UsageError
+from edge_sv.package.read import DevicePackage
+
+
+def _say_nothing(step: str) -> None:
+    """Ignore what is being done."""
+
+
+def emulate(
+    package: DevicePackage,
+    board: Board,
+    *,
+    enroll: Recordings | None = None,
+    verify: Recordings | None = None,
+    listen: Callable[[str], None] = _say_nothing,
+) -> Emulation:
+    """Run a package on an emulated board: its golden vectors, and recordings where it takes any.
+
+    Args:
+        package: a speaker net's of any kind, or a bare net's.
+        board: where it runs.
+        enroll: recordings of one voice.
+        verify: recordings to compare with it.
+        listen: told what is being done.
+
+    Raises:
+        UsageError: there is something to verify and nothing to enroll, or recordings for a bare net.
+        DoesNotFit: the package is larger than the board.
+        DataError: it cannot be compiled, crashed, or refuses a recording.
+        ToolMissing: the compiler or the emulator is not installed.
+    """
+    if package.speaker is not None:
+        return emulate_speaker(package, board, enroll=enroll or {}, verify=verify or {}, listen=listen)
+    if enroll or verify:
+        raise UsageError(f"{package.path} holds a bare net, which takes no recordings")
+    return emulate_bare(package, board, listen=listen)
+
+
+def check_exact(done: Emulation) -> None:
+    """Check that the device computed what this computer computes.
+
+    Raises:
+        AccuracyGateFailed: it did not; says where.
+    """
+    wrong = [difference for difference in done.differences if not difference.exact]
+    if wrong:
+        first = wrong[0]
+        raise AccuracyGateFailed(
+            f"'{done.board.name}' does not compute what this computer computes",
+            details={
+                "differ": ", ".join(difference.name for difference in wrong),
+                "first": f"{first.frames} inputs, {first.outputs} outputs, {first.embedding} values of the embedding",
+            },
+            hint="build the package again; its code may be of another version",
+        )

@@ -1,0 +1,188 @@
+"""A speaker package on an emulated board: golden vectors, recordings, decisions, and what they cost."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge_sv.artifact import ModelArtifact
+from edge_sv.audio import read_recording
+from edge_sv.emulate.board import Board
+from edge_sv.emulate.device import EmulatedDevice
+from edge_sv.emulate.expected import Difference, ExpectedDevice, count_differences
+from edge_sv.emulate.report import Emulation, OperatorCost, Verified
+from edge_sv.errors import DataError, UsageError
+from edge_sv.features import Int16
+from edge_sv.generator import DEFAULT_PREFIX, CodeOptions
+from edge_sv.package import cortex_m
+from edge_sv.package.read import DevicePackage
+from edge_sv.tensor_format import Int8
+
+Recordings = Mapping[str, Int16]
+"""Name -> (num_samples,) int16 at the model's sample rate."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Generated code on disk.
+
+    Args:
+        folder: has `include` and `src`.
+        prefix: of its names.
+        plan: `static` or `streaming`.
+        state_bytes: what the net needs.
+    """
+
+    folder: Path
+    prefix: str
+    plan: str
+    state_bytes: int
+
+
+def emulate_speaker(
+    package: DevicePackage,
+    board: Board,
+    *,
+    enroll: Recordings,
+    verify: Recordings,
+    listen: Callable[[str], None],
+) -> Emulation:
+    """Run a speaker package on an emulated board.
+
+    Its golden vectors always run. Every recording's embedding is compared with this computer's, bit for bit.
+
+    Args:
+        package: generated code, or a package of another kind, whose net is then written as code first.
+        board: where it runs.
+        enroll: recordings of one voice.
+        verify: recordings to compare with it.
+        listen: told what is being done.
+
+    Raises:
+        UsageError: there is something to verify and nothing to enroll.
+        DoesNotFit: the package is larger than the board.
+        DataError: it cannot be compiled, or crashed, or refuses to enroll.
+        ToolMissing: the compiler or the emulator is not installed.
+    """
+    artifact = package.artifact
+    if verify and not enroll:
+        raise UsageError("there is no voice to compare with", hint="--enroll A.wav --enroll B.wav")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-sv-emulate-")))
+        listen("compile")
+        source = speaker_source(package, folder / "code")
+        device = EmulatedDevice(artifact, source.folder, source.prefix, board=board, folder=_made(folder / "device"))
+        differences = list(_check_golden(package, device, listen))
+        expected = ExpectedDevice(artifact, fixed=not board.target.fpu)
+        vectors = _golden_recordings(package)
+        for name, pcm in {**vectors, **enroll, **verify}.items():
+            listen(f"embed {name}")
+            differences.append(expected.compare(name, pcm, device.embed(pcm)))
+        verified = _hold_session(device, enroll, verify)
+        listen("count instructions")
+        measured = next(iter({**verify, **vectors}.values()))
+        cost = device.measure(measured)
+        operators = _operator_costs(artifact, device.count_operators(measured), cost.seconds)
+    return Emulation(
+        board=board,
+        package=str(package.path),
+        model=artifact.name,
+        plan=source.plan,
+        differences=tuple(differences),
+        instructions=cost.per_second(),
+        per="second of speech",
+        flash_bytes=device.program.flash_bytes,
+        ram_bytes=device.program.ram_bytes,
+        state_bytes=source.state_bytes,
+        stack_bytes=cost.stack_bytes,
+        operators=operators,
+        verified=verified,
+    )
+
+
+def speaker_source(package: DevicePackage, folder: Path) -> Source:
+    """Return a package's code; that of a package of another kind is generated into `folder` from its model.
+
+    Raises:
+        DataError: the model has an operator that cannot be compiled.
+    """
+    generated, sizes = package.manifest.generated, package.manifest.sizes
+    if generated is not None:
+        return Source(package.path, generated.prefix, generated.plan, sizes.state_bytes or 0)
+    return artifact_source(package.artifact, folder)
+
+
+def artifact_source(artifact: ModelArtifact, folder: Path) -> Source:
+    """Write a net as code into a folder."""
+    code = CodeOptions()
+    net = cortex_m.generate(artifact, code)
+    for name, data in cortex_m.source_files(artifact, code).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return Source(folder, DEFAULT_PREFIX, net.plan, net.ram_bytes)
+
+
+def _check_golden(
+    package: DevicePackage, device: EmulatedDevice, listen: Callable[[str], None]
+) -> Sequence[Difference]:
+    found = []
+    for golden in package.manifest.golden:
+        listen(f"golden vector {golden.name}")
+        place = package.path / "golden" / golden.name
+        inputs, outputs = (_load(place / f"{name}.npy") for name in ("input", "output"))
+        wrong = count_differences(device.run_vectors(inputs), outputs)
+        found.append(Difference(f"golden/{golden.name}", frames=0, outputs=wrong, embedding=0))
+    return found
+
+
+def _golden_recordings(package: DevicePackage) -> dict[str, Int16]:
+    rate = package.artifact.features.sample_rate
+    names = [golden.name for golden in package.manifest.golden]
+    return {
+        f"golden/{name}/pcm.wav": read_recording(package.path / "golden" / name / "pcm.wav", sample_rate=rate)
+        for name in reversed(names)
+    }
+
+
+def _hold_session(device: EmulatedDevice, enroll: Recordings, verify: Recordings) -> tuple[Verified, ...]:
+    if not enroll:
+        return ()
+    answers = device.run_session(list(enroll.values()), list(verify.values()))
+    for name, answer in zip(enroll, answers, strict=False):
+        if not answer.startswith("enrolled"):
+            raise DataError(f"the device does not enroll {name}", details={"got": answer.removeprefix("error ")})
+    return tuple(_decision(name, answer) for name, answer in zip(verify, answers[len(enroll) :], strict=True))
+
+
+def _decision(name: str, answer: str) -> Verified:
+    word, *values = answer.split()
+    if word not in ("accepted", "rejected"):
+        return Verified(name, None, None, accepted=False, refused=answer.removeprefix("error "))
+    score, threshold = (struct.unpack("<f", struct.pack("<I", int(value)))[0] for value in values)
+    return Verified(name, score, threshold, accepted=word == "accepted")
+
+
+def _operator_costs(artifact: ModelArtifact, counts: Mapping[int, int], seconds: float) -> tuple[OperatorCost, ...]:
+    return tuple(
+        OperatorCost(number, layer.name, layer.kind, round(counts.get(number, 0) / seconds), layer.macs)
+        for number, layer in enumerate(artifact.layers)
+    )
+
+
+def _load(path: Path) -> Int8:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), np.int8)
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
