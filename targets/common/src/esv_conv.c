@@ -31,6 +31,7 @@ static esv_conv_tile esv_conv_describe_tile(const esv_conv_params *params, uint3
     while (tile.phases * params->stride_width % params->dilation_width != 0) {
         ++tile.phases;
     }
+    tile.window_step = tile.phases * params->stride_width / params->dilation_width * tile.column;
     const uint32_t columns = esv_conv_num_columns(params, num_pixels);
     tile.per_phase = esv_conv_round_up(columns, params->dilation_width) / params->dilation_width;
     tile.num_pixels = num_pixels;
@@ -48,46 +49,59 @@ size_t esv_conv_scratch_bytes(const esv_conv_params *params)
     return (size_t)2u * tile.columns_bytes + tile.weights_bytes + 4u * pairs;
 }
 
-/* A copy of few bytes: by words, then by bytes. */
-static void esv_conv_copy(int8_t *out, const int8_t *in, uint32_t count)
+/* A copy of few bytes, without a call. */
+static inline void esv_conv_copy(int8_t *out, const int8_t *in, uint32_t count)
 {
+#ifdef ESV_CONV_MVE
+    __asm__ volatile("wlstp.8 lr, %[count], 2f\n"
+                     "1:\n"
+                     "vldrb.8 q0, [%[in]], #16\n"
+                     "vstrb.8 q0, [%[out]], #16\n"
+                     "letp    lr, 1b\n"
+                     "2:\n"
+                     : [in] "+r"(in), [out] "+r"(out)
+                     : [count] "r"(count)
+                     : "q0", "lr", "memory");
+#else
     for (; count >= 4u; count -= 4u, in += 4, out += 4) {
         memcpy(out, in, 4);
     }
     for (; count > 0; --count) {
         *out++ = *in++;
     }
+#endif
 }
 
-/* Copies the values under one column of the kernel; outside of the row they are the zero point. column: (tile column).
- */
-static void esv_conv_fill_column(const esv_conv_params *params, const int8_t *const rows[], int32_t x, int8_t *column)
+/* Copies what one row gives to columns: `count` pixels from x on; outside of the row there is the zero point.
+ * out: where the row begins in the first column. */
+static void esv_conv_fill_row(const esv_conv_params *params, const int8_t *row, int32_t x, uint32_t count,
+                              uint32_t column, int8_t *out)
 {
     const uint32_t channels = params->in_channels;
-    const uint32_t count = params->kernel_height * channels;
-    if (x < 0 || x >= params->in_width) {
-        memset(column, params->input_zero_point, count);
-        column += count;
-    } else {
-        const uint32_t at = (uint32_t)x * channels;
-        for (uint32_t ky = 0; ky < params->kernel_height; ++ky, column += channels) {
-            esv_conv_copy(column, rows[ky] + at, channels);
+    for (; count > 0; --count, x += params->dilation_width, out += column) {
+        if (x < 0 || x >= params->in_width) {
+            memset(out, params->input_zero_point, channels);
+        } else if (channels == 1) {
+            *out = row[x];
+        } else {
+            esv_conv_copy(out, row + (uint32_t)x * channels, channels);
         }
-    }
-    for (uint32_t i = count; i % 4u != 0; ++i) {
-        *column++ = 0;
     }
 }
 
 static void esv_conv_fill(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *const rows[],
                           int32_t first, int8_t *columns)
 {
+    const uint32_t size = (uint32_t)params->kernel_height * params->in_channels;
     for (uint32_t residue = 0; residue < tile->residues; ++residue) {
-        int32_t x = first + (int32_t)residue;
-        for (uint32_t slot = 0; slot < tile->per_phase; ++slot) {
-            esv_conv_fill_column(params, rows, x, columns);
-            columns += tile->column;
-            x += params->dilation_width;
+        const int32_t x = first + (int32_t)residue;
+        for (uint32_t ky = 0; ky < params->kernel_height; ++ky) {
+            esv_conv_fill_row(params, rows[ky], x, tile->per_phase, tile->column, columns + ky * params->in_channels);
+        }
+        for (uint32_t slot = 0; slot < tile->per_phase; ++slot, columns += tile->column) {
+            for (uint32_t i = size; i < tile->column; ++i) {
+                columns[i] = 0;
+            }
         }
     }
 }
@@ -95,11 +109,10 @@ static void esv_conv_fill(const esv_conv_params *params, const esv_conv_tile *ti
 esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t phase)
 {
     const uint32_t first = phase * params->stride_width;
-    const uint32_t slot = first % params->dilation_width * tile->per_phase + first / params->dilation_width;
+    const uint32_t slot = first / params->dilation_width;
+    const uint32_t residue = first - slot * params->dilation_width;
     esv_conv_run run;
-    run.window = slot * tile->column;
-    run.window_step = tile->phases * params->stride_width / params->dilation_width * tile->column;
-    run.pixel = phase;
+    run.window = (residue * tile->per_phase + slot) * tile->column;
     run.count = tile->num_pixels > phase ? (tile->num_pixels - phase + tile->phases - 1u) / tile->phases : 0u;
     return run;
 }

@@ -23,10 +23,10 @@ void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, 
         for (uint32_t phase = 0; phase < tile->phases; ++phase) {
             const esv_conv_run run = esv_conv_find_run(params, tile, phase);
             const int8_t *window = columns + run.window;
-            int8_t *pixel = out + run.pixel * params->out_channels + c;
+            int8_t *pixel = out + phase * params->out_channels + c;
             for (uint32_t i = 0; i < run.count; ++i) {
                 *pixel = esv_conv_requantize(params, c, esv_conv_dot(window, weights, tile->window, params->bias[c]));
-                window += run.window_step;
+                window += tile->window_step;
                 pixel += tile->phases * params->out_channels;
             }
         }

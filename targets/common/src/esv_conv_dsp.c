@@ -187,13 +187,13 @@ static void esv_conv_dsp_channels(const esv_conv_params *params, const esv_conv_
     for (uint32_t phase = 0; phase < tile->phases; ++phase) {
         const esv_conv_run run = esv_conv_find_run(params, tile, phase);
         int16_t *window = inputs + run.window;
-        int8_t *pixel = out + run.pixel * params->out_channels;
+        int8_t *pixel = out + phase * params->out_channels;
         const uint32_t out_step = tile->phases * params->out_channels;
         if (fast && run.count > 1) {
-            esv_conv_dsp_sum_run(job, groups, window, 2u * run.window_step, run.count, pixel + first, out_step);
+            esv_conv_dsp_sum_run(job, groups, window, 2u * tile->window_step, run.count, pixel + first, out_step);
         } else {
             for (uint32_t i = 0; i < run.count; ++i) {
-                job->window = window + i * run.window_step;
+                job->window = window + i * tile->window_step;
                 esv_conv_dsp_sum_pixel(params, job, groups, first, second, pixel + i * out_step);
             }
         }

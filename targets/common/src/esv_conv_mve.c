@@ -1,10 +1,8 @@
 /* The convolution's inner loops for cores with MVE, the vector extension (Cortex-M55, M85): four output channels at one
  * pixel, 16 products an instruction; the four sums are requantized as one vector. */
-#include "esv_conv_tile.h"
+#include "esv_conv_mve.h"
 
 #ifdef ESV_CONV_MVE
-
-#include "esv_conv_weights.h"
 
 #include <arm_mve.h>
 
@@ -93,21 +91,21 @@ static ESV_CONV_NAKED void esv_conv_mve_sum(const esv_conv_mve_job *job __attrib
 }
 /* clang-format on */
 
-/* Sets what belongs to `lanes` channels; the lanes behind them compute the last one again. */
+/* Sets what belongs to `lanes` channels; the lanes behind them compute something. */
 static void esv_conv_mve_set_channels(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t channel,
                                       uint32_t lanes, int8_t *room, esv_conv_mve_job *job)
 {
+    const mve_pred16_t valid = vctp32q(lanes);
+    const int32x4_t shift = vldrbq_z_s32(params->shift + channel, valid);
     const int8_t *weights[4];
     int32_t bias[4];
+    vstrwq_s32(job->multiplier, vldrwq_z_s32(params->multiplier + channel, valid));
+    vstrwq_s32(job->left, vmaxq_s32(shift, vdupq_n_s32(0)));
+    vstrwq_s32(job->minus_right, vminq_s32(shift, vdupq_n_s32(0)));
+    vstrwq_s32(bias, vldrwq_z_s32(params->bias + channel, valid));
     for (uint32_t i = 0; i < 4; ++i) {
-        const uint32_t lane = i < lanes ? i : lanes - 1u;
-        const uint32_t c = channel + lane;
-        weights[i] = i == lane ? esv_conv_weights_decode(params, c, tile->window, room + i * tile->decoded_bytes)
-                               : weights[lane];
-        bias[i] = params->bias[c];
-        job->multiplier[i] = params->multiplier[c];
-        job->left[i] = params->shift[c] > 0 ? params->shift[c] : 0;
-        job->minus_right[i] = params->shift[c] < 0 ? params->shift[c] : 0;
+        weights[i] =
+            i < lanes ? esv_conv_mve_decode(params, tile, channel + i, room + i * tile->decoded_bytes) : weights[0];
     }
     job->weights_0 = weights[0];
     job->weights_1 = weights[1];
@@ -138,8 +136,8 @@ void esv_conv_compute(const esv_conv_params *params, const esv_conv_tile *tile, 
         for (uint32_t phase = 0; phase < tile->phases; ++phase) {
             const esv_conv_run run = esv_conv_find_run(params, tile, phase);
             job.window = columns + run.window;
-            job.window_gap = (int32_t)run.window_step - (int32_t)((tile->window + 15u) & ~15u);
-            job.out = out + run.pixel * params->out_channels + c;
+            job.window_gap = (int32_t)tile->window_step - (int32_t)((tile->window + 15u) & ~15u);
+            job.out = out + phase * params->out_channels + c;
             job.end = job.out + run.count * job.out_step;
             if (run.count > 0) {
                 esv_conv_mve_sum(&job);

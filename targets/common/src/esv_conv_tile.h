@@ -28,6 +28,7 @@ typedef struct {
     uint32_t window;        /* values in a window */
     uint32_t phases;        /* output pixels are computed in this many interleaved runs */
     uint32_t per_phase;     /* columns in each residue class of the dilation */
+    uint32_t window_step;   /* values from one window of a run to the next */
     uint32_t residues;      /* such classes: a single pixel needs one only */
     uint32_t num_pixels;    /* output pixels in this tile */
     uint32_t columns_bytes; /* of all columns */
@@ -35,11 +36,9 @@ typedef struct {
     uint32_t weights_bytes; /* room for decoded weights */
 } esv_conv_tile;
 
-/* Output pixels at equal distances whose windows lie at equal distances. */
+/* The pixels phase, phase + phases, ... of a tile: their windows lie at equal distances. */
 typedef struct {
-    uint32_t window;      /* where the first window begins, in values */
-    uint32_t window_step; /* in values */
-    uint32_t pixel;       /* number of the first pixel in the tile; the next is `phases` further */
+    uint32_t window; /* where the first one begins, in values; the next is window_step further */
     uint32_t count;
 } esv_conv_run;
 
