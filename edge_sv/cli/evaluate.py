@@ -36,7 +36,9 @@ def command(
     utterances: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Columns utt_id, files (a|b|c) and speaker.", show_default=False)
     ] = None,
-    runtime: Annotated[str | None, typer.Option(help="tflite (default), tflm, c or keras.", show_default=False)] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="tflite (default), tflm, c, emulator or keras.", show_default=False)
+    ] = None,
     scoring: Annotated[
         str | None, typer.Option(help="cosine or as_norm; default: the model's own.", show_default=False)
     ] = None,

@@ -15,11 +15,11 @@ from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder
 from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
 from edge_sv.generator import DEFAULT_CODE
-from edge_sv.package import read_package
+from edge_sv.package import DevicePackage, read_package
 from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.resources import assets_dir
 
-Runtime = Literal["c", "keras", "tflite", "tflm"]
+Runtime = Literal["c", "emulator", "keras", "tflite", "tflm"]
 RUNTIMES: tuple[str, ...] = get_args(Runtime)
 
 
@@ -73,7 +73,7 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
 
     Args:
         model: see `open_artifact`; for `keras` a bundled net's name or a float net's folder.
-        runtime: `c`, `keras`, `tflite` or `tflm`; None means tflite.
+        runtime: `c`, `emulator`, `keras`, `tflite` or `tflm`; None means tflite.
         threads: for tflite.
 
     Raises:
@@ -83,10 +83,10 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise unknown_name("runtime", runtime, RUNTIMES)
-    if runtime == "c" and (find_model(model) / MANIFEST_FILE).is_file():
+    if runtime in ("c", "emulator") and (find_model(model) / MANIFEST_FILE).is_file():
         package = read_package(find_model(model))
         if package.manifest.generated is not None:
-            return compile_package(package)
+            return compile_package(package) if runtime == "c" else _emulated(package.artifact, package)
     if runtime != "keras":
         return artifact_embedder(open_artifact(model), runtime=runtime, threads=threads)
     path = find_model(model)
@@ -96,9 +96,14 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
 
 
 def artifact_embedder(artifact: ModelArtifact, *, runtime: str | None = None, threads: int = 1) -> Embedder:
-    """Open an artifact in `tflite` (LiteRT; tflite-runtime where only that works), in `tflm` or as generated `c`."""
+    """Open an artifact in `tflite` (LiteRT; tflite-runtime where only that works), in `tflm`, or as generated code.
+
+    Generated code runs on this computer (`c`) or on an emulated Cortex-M4F (`emulator`).
+    """
     if runtime == "tflm":
         return TflmEmbedder(artifact)
+    if runtime == "emulator":
+        return _emulated(artifact)
     if runtime == "c":
         from edge_sv.package.cortex_m import source_files
 
@@ -114,3 +119,9 @@ def artifact_embedder(artifact: ModelArtifact, *, runtime: str | None = None, th
                 details={"LiteRT": missing.details["got"], "tflite-runtime": also_missing.details["got"]},
                 hint="pip install ai-edge-litert",
             ) from also_missing
+
+
+def _emulated(artifact: ModelArtifact, package: DevicePackage | None = None) -> Embedder:
+    from edge_sv.embedders.emulated import EmulatedEmbedder
+
+    return EmulatedEmbedder(artifact, package=package)

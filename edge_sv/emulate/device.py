@@ -24,6 +24,23 @@ _RECORDING = "recording.pcm"
 _OPERATOR = re.compile(r"^operator (\d+) (\d+)$", re.MULTILINE)
 
 
+@dataclass(frozen=True)
+class Source:
+    """Generated code on disk.
+
+    Args:
+        folder: has `include` and `src`.
+        prefix: of its names.
+        plan: `static` or `streaming`.
+        state_bytes: what the net needs.
+    """
+
+    folder: Path
+    prefix: str
+    plan: str
+    state_bytes: int
+
+
 @dataclass(frozen=True, eq=False)
 class EmulatedEmbedding:
     """What the device made of a recording.
@@ -71,10 +88,9 @@ class EmulatedDevice:
 
     Args:
         artifact: the net.
-        sources: folder with its code, `include` and `src`.
-        prefix: of the code's names.
+        source: its code.
         board: where it runs.
-        folder: an empty folder for its programs and files, the device's for as long as it is used.
+        folder: for its programs and files, the device's for as long as it is used.
 
     Raises:
         DoesNotFit: it is larger than the board.
@@ -82,9 +98,9 @@ class EmulatedDevice:
         ToolMissing: the compiler is not installed.
     """
 
-    def __init__(self, artifact: ModelArtifact, sources: Path, prefix: str, *, board: Board, folder: Path) -> None:
+    def __init__(self, artifact: ModelArtifact, source: Source, *, board: Board, folder: Path) -> None:
         self.board = board
-        self._sources, self._prefix, self._folder = sources, prefix, folder
+        self._source, self._folder = source, folder
         self._sample_rate = artifact.features.sample_rate
         self._shape = (artifact.segments.frames, artifact.features.num_mels)
         self._embedding_dim = artifact.embedding_dim
@@ -157,12 +173,12 @@ class EmulatedDevice:
         folder = self._folder / name
         folder.mkdir()
         return build_net_program(
-            self._sources,
-            self._prefix,
+            self._source.folder,
+            self._source.prefix,
             self.board,
             folder=folder,
             main=["speaker.c", "board_port.c"],
-            header=f"{self._prefix}_config.h",
+            header=f"{self._source.prefix}_config.h",
             memory="MEMORY_BYTES",
             defines=defines,
         )

@@ -6,7 +6,6 @@ import struct
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,35 +13,19 @@ import numpy as np
 from edge_sv.artifact import ModelArtifact
 from edge_sv.audio import read_recording
 from edge_sv.emulate.board import Board
-from edge_sv.emulate.device import EmulatedDevice
+from edge_sv.emulate.device import EmulatedDevice, Source
 from edge_sv.emulate.expected import Difference, ExpectedDevice, count_differences
 from edge_sv.emulate.report import Emulation, OperatorCost, Verified
 from edge_sv.errors import DataError, UsageError
 from edge_sv.features import Int16
 from edge_sv.generator import DEFAULT_PREFIX, CodeOptions
 from edge_sv.package import cortex_m
+from edge_sv.package.manifest import GeneratedPart
 from edge_sv.package.read import DevicePackage
 from edge_sv.tensor_format import Int8
 
 Recordings = Mapping[str, Int16]
 """Name -> (num_samples,) int16 at the model's sample rate."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Generated code on disk.
-
-    Args:
-        folder: has `include` and `src`.
-        prefix: of its names.
-        plan: `static` or `streaming`.
-        state_bytes: what the net needs.
-    """
-
-    folder: Path
-    prefix: str
-    plan: str
-    state_bytes: int
 
 
 def emulate_speaker(
@@ -77,7 +60,7 @@ def emulate_speaker(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-sv-emulate-")))
         listen("compile")
         source = speaker_source(package, folder / "code")
-        device = EmulatedDevice(artifact, source.folder, source.prefix, board=board, folder=_made(folder / "device"))
+        device = EmulatedDevice(artifact, source, board=board, folder=folder)
         differences = list(_check_golden(package, device, listen))
         expected = ExpectedDevice(artifact, fixed=not board.target.fpu)
         vectors = _golden_recordings(package)
@@ -112,10 +95,13 @@ def speaker_source(package: DevicePackage, folder: Path) -> Source:
     Raises:
         DataError: the model has an operator that cannot be compiled.
     """
-    generated, sizes = package.manifest.generated, package.manifest.sizes
-    if generated is not None:
-        return Source(package.path, generated.prefix, generated.plan, sizes.state_bytes or 0)
-    return artifact_source(package.artifact, folder)
+    generated = package.manifest.generated
+    return package_source(package, generated) if generated else artifact_source(package.artifact, folder)
+
+
+def package_source(package: DevicePackage, generated: GeneratedPart) -> Source:
+    """Return the code that is in a package."""
+    return Source(package.path, generated.prefix, generated.plan, package.manifest.sizes.state_bytes or 0)
 
 
 def artifact_source(artifact: ModelArtifact, folder: Path) -> Source:
@@ -181,8 +167,3 @@ def _load(path: Path) -> Int8:
         return np.asarray(np.load(path, allow_pickle=False), np.int8)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
