@@ -75,7 +75,7 @@ def device_sources(folder: Path) -> list[Path]:
 def device_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """A whole device with a tiny net, see tests/firmware/host/device.h."""
     folder = tmp_path_factory.mktemp("device")
-    flags = ["-std=c99", "-O2", "-g", "-fPIC", "-shared", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    flags = ["-std=c99", "-O1", "-g", "-fPIC", "-shared", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
     include = ["-I", COMMON / "include", "-I", HOST]
     run([tool("gcc"), *flags, *include, *device_sources(folder), "-o", folder / "device.so", "-lm"])
     return ctypes.CDLL(str(folder / "device.so"))

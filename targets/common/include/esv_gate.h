@@ -48,6 +48,7 @@ typedef struct {
     uint16_t counts[ESV_GATE_LEVELS]; /* blocks of each level, saturating */
     uint16_t noise_q6;                /* level */
     uint16_t open_blocks;             /* until the gate closes */
+    uint16_t settling;                /* blocks until levels count */
 } esv_gate;
 
 /* Starts a recording. block_samples: one hop. */

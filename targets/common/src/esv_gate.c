@@ -7,6 +7,7 @@
 #define ESV_GATE_RANGE 40u         /* 30 dB in levels */
 #define ESV_GATE_LOUD_BLOCKS 10u   /* a click must not set the loud level */
 #define ESV_GATE_NOISE_RISE_Q6 3u  /* a block: 3.5 dB a second */
+#define ESV_GATE_SETTLING 2u       /* blocks that the filter takes to forget that samples began */
 #define ESV_GATE_CLIPPED_SHARE 10u /* one sample in this many */
 
 /* Shifts to the right, rounding down, for |value| < 2^30: C leaves that open below zero. */
@@ -50,6 +51,10 @@ static void esv_gate_end_block(esv_gate *self)
     const uint16_t level_q6 = (uint16_t)(level << 6);
     self->energy = 0;
     self->filled = 0;
+    if (self->settling > 0) {
+        --self->settling;
+        return;
+    }
     if (self->counts[level] < UINT16_MAX) {
         ++self->counts[level];
     }
@@ -71,6 +76,7 @@ void esv_gate_begin(esv_gate *self, const esv_gate_config *config, uint16_t bloc
     memset(self, 0, sizeof *self);
     self->config = *config;
     self->block_samples = block_samples;
+    self->settling = ESV_GATE_SETTLING;
     self->noise_q6 = ESV_GATE_FLOOR << 6; /* low: what comes first is taken for speech */
 }
 

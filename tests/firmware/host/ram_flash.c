@@ -115,10 +115,11 @@ static esv_status ram_flash_erase(void *context, uint32_t offset)
     ram_flash *self = (ram_flash *)context;
     const uint32_t bytes = self->flash.sector_bytes;
     ram_flash_require(offset % bytes == 0 && offset / bytes < self->flash.sector_count, "erasing no sector");
-    if (self->dead || ram_flash_step(self)) {
-        if (self->steps == self->cut_at + 1) {
-            ram_flash_cut_erase(self, offset);
-        }
+    if (self->dead) {
+        return ESV_ERR_FLASH;
+    }
+    if (ram_flash_step(self)) {
+        ram_flash_cut_erase(self, offset);
         return ESV_ERR_FLASH;
     }
     memset(self->bytes + offset, 0xff, bytes);
