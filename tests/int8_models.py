@@ -86,7 +86,10 @@ class Int8Model:
         """ADD, SUB or MUL of two tensors, or of a tensor and a constant."""
         options = {"ADD": schema.AddOptionsT, "SUB": schema.SubOptionsT, "MUL": schema.MulOptionsT}[kind]()
         options.fusedActivationFunction = RELU if self._rng.integers(2) else NO_ACTIVATION
-        return self._add(kind, [a, b], self._random_grid(self.shape(a)), options)
+        scales = self._scale(a), self._scale(b)
+        scale = 60 * scales[0] * scales[1] if kind == "MUL" else 1.5 * max(scales)
+        output = self._computed(self.shape(a), scale, int(self._rng.integers(-60, 60)))
+        return self._add(kind, [a, b], output, options)
 
     def relu(self, x: int) -> int:
         """RELU of its own."""

@@ -75,10 +75,10 @@ class StreamedNet:
         rng = np.random.default_rng([frames, seed])
         return rng.integers(-128, 128, (frames, self._speaker.num_mels)).astype(np.int8)
 
-    def check(self, lengths: Sequence[int]) -> None:
+    def check(self, lengths: Sequence[int], begun: Sequence[int] | None = None) -> None:
         """Compare with the net exported for each length."""
         utterances = [self.utterance(length) for length in lengths]
-        for frames, answer in zip(utterances, self.answer(utterances), strict=True):
+        for frames, answer in zip(utterances, self.answer(utterances, begun), strict=True):
             assert answer.statuses == (OK, OK, OK), len(frames)
             expected = run_tflm(with_frames(self.model, len(frames)), frames)
             np.testing.assert_array_equal(answer.embedding, expected, err_msg=f"{len(frames)} frames")
@@ -114,6 +114,11 @@ def test_bundled_resnets(name: str, tmp_path: Path, kernels: Path) -> None:
     net = StreamedNet(bundled(name), tmp_path, kernels)
     net.check([100, 200, 1000, net.plan.least_frames, 57, 33, 201])
     assert net.plan.state_bytes <= {"resnet-thin": 80, "resnet-nano": 40}[name] * 1024
+
+
+def test_without_strides_that_pad_any_length_follows_a_plain_begin(tmp_path: Path, kernels: Path) -> None:
+    net = StreamedNet(bundled("resnet-thin"), tmp_path, kernels)
+    net.check([64, 65, 66, 67, 71], begun=[200] * 5)
 
 
 def test_a_length_padded_otherwise_must_be_begun_as_such(tmp_path: Path, kernels: Path) -> None:
@@ -152,7 +157,13 @@ def test_many_random_nets(seed: int, tmp_path: Path, kernels: Path) -> None:
 def test_the_mean_of_any_number_of_frames(axes: tuple[int, ...], tmp_path: Path, kernels: Path) -> None:
     model = Int8Model((1, 50, 6, 1), seed=len(axes))
     net = StreamedNet(model.pack(model.mean(model.input, axes)), tmp_path, kernels)
-    net.check([*range(1, 300), *range(300, 2001, 17), 2000])
+    net.check([*range(1, 70), *(n + step for n in (128, 256, 512, 1024, 2000) for step in (-1, 0, 1)), 200, 1000])
+
+
+@pytest.mark.slow
+def test_the_mean_of_every_number_of_frames(tmp_path: Path, kernels: Path) -> None:
+    model = Int8Model((1, 50, 6, 1), seed=3)
+    StreamedNet(model.pack(model.mean(model.input, (1, 2))), tmp_path, kernels).check(range(1, 2001))
 
 
 def random_net(seed: int) -> bytes:

@@ -20,6 +20,12 @@ static esv_stream_counters esv_stream_open(const esv_stream *stream, void *state
     return counters;
 }
 
+/* Where a row of a ring lies. */
+static int8_t *esv_stream_row(void *state, const esv_stream_ring *ring, uint32_t slot)
+{
+    return (int8_t *)state + ring->offset + (size_t)slot * ring->row_bytes;
+}
+
 static uint32_t esv_stream_span(const esv_stream_reach *reach)
 {
     return (uint32_t)(reach->taps - 1) * reach->dilation + 1;
@@ -103,8 +109,7 @@ static void esv_stream_gather(const esv_stream *stream, void *state, const esv_s
         if (row >= 0 && (uint32_t)row < counters.made[reach->tensor]) {
             const uint32_t back = counters.made[reach->tensor] - (uint32_t)row; /* 1 to ring->rows */
             const uint32_t slot = counters.slot[reach->tensor];
-            rows[tap] = (int8_t *)state + ring->offset +
-                        (slot >= back ? slot - back : slot + ring->rows - back) * ring->row_bytes;
+            rows[tap] = esv_stream_row(state, ring, slot >= back ? slot - back : slot + ring->rows - back);
         } else if ((reach->flags & ESV_STREAM_FILL) != 0) {
             memset(pad, reach->pad_value, ring->row_bytes);
             rows[tap] = pad;
@@ -131,7 +136,7 @@ static int esv_stream_pass(const esv_stream *stream, void *state, const int8_t *
                 next += reach[i].taps;
                 first[i] += reach[i].stride;
             }
-            stage->run(rows, (int8_t *)state + ring->offset + counters.slot[stage->output] * ring->row_bytes,
+            stage->run(rows, esv_stream_row(state, ring, counters.slot[stage->output]),
                        (uint8_t *)state + stream->scratch_offset);
             esv_stream_advance(stream, &counters, stage->output);
             moved = 1;
@@ -160,11 +165,10 @@ esv_status esv_stream_begin(const esv_stream *stream, void *state, uint32_t fram
 esv_status esv_stream_push(const esv_stream *stream, void *state, const int8_t *frame, const int8_t *rows[])
 {
     const esv_stream_counters counters = esv_stream_open(stream, state);
-    const esv_stream_ring *ring = &stream->rings[0];
     if (counters.made[0] >= stream->max_frames || counters.made[0] >= counters.total[0]) {
         return ESV_ERR_SHAPE;
     }
-    memcpy((int8_t *)state + ring->offset + counters.slot[0] * ring->row_bytes, frame, stream->frame_bytes);
+    memcpy(esv_stream_row(state, &stream->rings[0], counters.slot[0]), frame, stream->frame_bytes);
     esv_stream_advance(stream, &counters, 0);
     (void)esv_stream_pass(stream, state, rows);
     return ESV_OK;
