@@ -106,7 +106,7 @@ def operator_kind(code: Any) -> str:
 def tensor_name(tensor: Any) -> str:
     """Return a tensor's name as text."""
     name = tensor.name
-    return name.decode() if isinstance(name, bytes) else str(name or "")
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name or "")
 
 
 def tensor_shape(tensor: Any) -> tuple[int, ...]:
@@ -224,6 +224,8 @@ def _tensor_problems(model: Any, index: int, tensor: Any) -> Iterator[str]:
         yield f"tensor {index} has {len(data)} bytes, its shape needs {wanted}"
     elif wanted > 1 << 31:
         yield f"tensor {index} has shape {shape}"
+    if tensor.type == schema.TensorType.UINT8:
+        return  # packed indices of compressed weights keep the scales that the weights have
     scale = tensor_scale(tensor)
     channels = 1 if scale is None or len(scale[0]) == 1 else shape[tensor.quantization.quantizedDimension]
     if scale is not None and not (len(scale[0]) == len(scale[1]) == channels and np.isfinite(scale[0]).all()):

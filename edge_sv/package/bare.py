@@ -41,12 +41,15 @@ class BareNet:
     Args:
         name: of its file, without the suffix.
         model: its bytes.
-        layers: cost of each operator.
     """
 
     name: str
     model: bytes = field(repr=False)
-    layers: tuple[LayerProfile, ...] = field(repr=False)
+
+    @cached_property
+    def layers(self) -> tuple[LayerProfile, ...]:
+        """Cost of each operator; of a net that compiles, which has been looked at."""
+        return profile_operators(parse_model(self.model))
 
     @cached_property
     def sha256(self) -> str:
@@ -79,16 +82,16 @@ class BareVector:
 
 
 def read_bare(path: Path) -> BareNet:
-    """Read any .tflite.
+    """Read any .tflite; what is wrong with it shows when it is generated.
 
     Raises:
-        DataError: it cannot be read or is damaged.
+        DataError: the file cannot be read.
     """
     try:
         model = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
-    return BareNet(path.stem, model, profile_operators(parse_model(model)))
+    return BareNet(path.stem, model)
 
 
 def generate_bare(net: BareNet, code: CodeOptions) -> GeneratedNet:

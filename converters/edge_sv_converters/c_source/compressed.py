@@ -1,8 +1,8 @@
 """Compressed weights: found in the file, where TensorFlow Lite Micro would decode them, or in the values themselves.
 
 A TFLM_DECODE operator expands a lookup table's indices into RAM before each use. Here it disappears: what it would
-give is a constant, and its indices go to the kernels as they are. Plain int8 weights that have few values, whoever made
-them so, get a palette as well, or become int4.
+give is a constant. Weights that have few values, whoever made them so, then get the palette that needs least flash, or
+become int4; the kernels decode them as they go.
 
 Source: tflite-micro, compression/decode.py and lut.py (DECODE operator design, DCM version 1).
 """
@@ -127,6 +127,12 @@ def _decode_table(
         raise operation.refuse("it is no lookup table of version 1", hint="compress with lookup tables")
     axis, bits, stride = int(table[5]) >> 4, int(table[5]) & 7, int(table[6])
     channels = 1 if axis == _ONE_TABLE else output.shape[axis] if axis < len(output.shape) else -1
+    if (channels > 1) != (output.scale is not None and len(output.scale) > 1):
+        raise operation.refuse(
+            "it has one table for weights with a scale for each channel, or the reverse, which TensorFlow Lite Micro "
+            "decodes to other values",
+            hint="compress per tensor what is quantized per tensor, per channel what is quantized per channel",
+        )
     dtype = np.dtype(output.dtype if output.dtype != "int4" else "int8")
     if channels < 1 or bits < 1 or len(table) != _HEADER_BYTES + channels * stride * dtype.itemsize:
         raise operation.refuse(f"its table of {len(table)} bytes does not fit {output.shape} {output.dtype}")
@@ -138,7 +144,4 @@ def _decode_table(
     if indices.max() >= stride:
         raise operation.refuse(f"an index is {indices.max()} in a table of {stride}")
     rows = 0 if channels == 1 else np.arange(channels).reshape([-1 if n == axis else 1 for n in range(indices.ndim)])
-    values = codebook[rows, indices]
-    usable = bits <= MAX_BITS and output.dtype == "int8" and (channels == 1 or axis == 0)
-    palette = Palette(indices, codebook.copy(), bits) if usable else None
-    return replace(output, values=values, palette=palette)
+    return replace(output, values=codebook[rows, indices])
