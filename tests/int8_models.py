@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.flatbuffer import operators, pack_model, parse_model, tensor_shape
+from edge_sv.flatbuffer import operators, pack_model, parse_model, tensor_data, tensor_shape
 
 NO_ACTIVATION, RELU = 0, 1
 SAME, VALID = 0, 1
@@ -91,9 +91,27 @@ class Int8Model:
         output = self._computed(self.shape(a), scale, int(self._rng.integers(-60, 60)))
         return self._add(kind, [a, b], output, options)
 
-    def relu(self, x: int) -> int:
-        """RELU of its own."""
-        return self._add("RELU", [x], self._random_grid(self.shape(x)), None)
+    def unary(self, kind: str, x: int) -> int:
+        """RELU, LOGISTIC or TANH."""
+        grids = {"LOGISTIC": (1 / 256, -128), "TANH": (1 / 128, 0)}
+        scale, zero_point = grids.get(kind, (self._scale(x), int(self._rng.integers(-60, 60))))
+        return self._add(kind, [x], self._computed(self.shape(x), scale, zero_point), None)
+
+    def concatenate(self, a: int, b: int) -> int:
+        """CONCATENATION of channels; b is brought to a's grid by a convolution before."""
+        b = self.conv(b, 2)
+        self._graph.tensors[b].quantization = self._graph.tensors[a].quantization
+        *outer, channels = self.shape(a)
+        options = schema.ConcatenationOptionsT()
+        options.axis = 3
+        return self._add("CONCATENATION", [a, b], self._like(a, (*outer, channels + 2)), options)
+
+    def pad(self, x: int, time: Pair, freq: Pair) -> int:
+        """PAD before and after."""
+        _, rows, width, channels = self.shape(x)
+        sides = self._constant(np.array([[0, 0], time, freq, [0, 0]], np.int32))
+        output = self._like(x, (1, rows + sum(time), width + sum(freq), channels))
+        return self._add("PAD", [x, sides], output, schema.PadOptionsT())
 
     def constant(self, shape: tuple[int, ...]) -> int:
         """An int8 constant."""
@@ -110,7 +128,8 @@ class Int8Model:
         options.keepDims = keep
         shape = [1 if i in axes else n for i, n in enumerate(self.shape(x)) if keep or i not in axes]
         axis = self._constant(np.array(axes, np.int32))
-        return self._add("MEAN", [x, axis], self._random_grid(tuple(shape), fine=True), options)
+        output = self._computed(tuple(shape), self._rng.uniform(0.005, 0.02), int(self._rng.integers(-60, 60)))
+        return self._add("MEAN", [x, axis], output, options)
 
     def _weighted(
         self, kind: str, x: int, weights: int, channels: int, out: tuple[int, ...], options: Any, relu: bool
@@ -133,10 +152,6 @@ class Int8Model:
 
     def _like(self, x: int, shape: tuple[int, ...]) -> int:
         return self._computed(shape, self._scale(x), int(self._graph.tensors[x].quantization.zeroPoint[0]))
-
-    def _random_grid(self, shape: tuple[int, ...], *, fine: bool = False) -> int:
-        scale = self._rng.uniform(0.005, 0.02) if fine else self._rng.uniform(0.02, 0.1)
-        return self._computed(shape, scale, int(self._rng.integers(-60, 60)))
 
     def _computed(self, shape: tuple[int, ...], scale: float, zero_point: int) -> int:
         return self._tensor(shape, schema.TensorType.INT8, 0, [scale], [zero_point], 0)
@@ -207,6 +222,9 @@ def with_frames(model: bytes, frames: int) -> bytes:
             rows[output] = _out(rows[source], height, options.strideH, options.dilationHFactor, options.padding)
         elif operator.kind.endswith("POOL_2D"):
             rows[output] = _out(rows[source], options.filterHeight, options.strideH, 1, options.padding)
+        elif operator.kind == "PAD":
+            sides = tensor_data(tree, tensors[operator.inputs[1]])
+            rows[output] += int(sides[1].sum()) if sides is not None else 0
         elif operator.kind == "RESHAPE":
             shape = [1, rows[output], *tensor_shape(tensors[output])[2:]]
             tree.buffers[tensors[operator.inputs[1]].buffer].data = np.array(shape, np.int32).view(np.uint8)

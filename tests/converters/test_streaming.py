@@ -88,7 +88,7 @@ class StreamedNet:
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kernels and the streaming engine as an archive, with sanitizers."""
     folder = tmp_path_factory.mktemp("kernels")
-    modules = ["add", "broadcast", "clamp", "conv", "depthwise", "lookup", "mean", "mul", "pool", "stream"]
+    modules = "add broadcast clamp conv depthwise lookup mean move mul pool stream".split()
     sources = sorted(path for name in modules for path in (COMMON / "src").glob(f"esv_{name}*.c"))
     for source in sources:
         run([tool("gcc"), *FLAGS, "-c", source, "-o", folder / f"{source.stem}.o"])
@@ -230,7 +230,30 @@ def _flatten(net: Int8Model, x: int, rng: np.random.Generator) -> int:
     return net.reshape(x, (1, rows, 1, width * channels))
 
 
-_BLOCKS = [_random_conv, _random_depthwise, _random_pool, _random_residual, _random_constant, _flatten]
+def _random_unary(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    return net.unary(str(rng.choice(["RELU", "LOGISTIC", "TANH"])), x)
+
+
+def _random_pad(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    above, below, left, right = (int(n) for n in rng.integers(0, 4, 4))
+    return net.pad(x, (above, below), (left, right))
+
+
+def _widen(net: Int8Model, x: int, rng: np.random.Generator) -> int:
+    return net.concatenate(x, net.conv(x, 3, (3, 1), relu=True))
+
+
+_BLOCKS = [
+    _random_conv,
+    _random_depthwise,
+    _random_pool,
+    _random_residual,
+    _random_constant,
+    _random_unary,
+    _random_pad,
+    _widen,
+    _flatten,
+]
 
 
 def _refusal(model: bytes) -> str:

@@ -18,6 +18,9 @@ import numpy.typing as npt
 
 Counts = npt.NDArray[np.int64]
 
+MAX_TRANSIENT = 2048
+"""Frames up to which lengths are played through; what sees more of them at once is for the static plan."""
+
 INPUT = 0
 """The tensor that frames are pushed into."""
 
@@ -108,7 +111,9 @@ class Rings:
 
 
 def plan_rings(stages: Sequence[Stage], row_bytes: Mapping[int, int]) -> Rings | None:
-    """Choose the order of stages that keeps the fewest bytes, and count the rows; None when no length is legal.
+    """Choose the order of stages that keeps the fewest bytes, and count the rows.
+
+    None when there is nothing to play: no short length is legal, or the pattern repeats after too many frames.
 
     Args:
         stages: in an order in which they can run.
@@ -128,7 +133,10 @@ def plan_rings(stages: Sequence[Stage], row_bytes: Mapping[int, int]) -> Rings |
 
 def count_rows(stages: Sequence[Stage]) -> Rings | None:
     """Play every legal length through and note the most rows that each tensor ever needs at once."""
-    frames = np.arange(1, _longest_transient(stages) + 1, dtype=np.int64)
+    longest = _longest_transient(stages)
+    if longest > MAX_TRANSIENT:
+        return None
+    frames = np.arange(1, longest + 1, dtype=np.int64)
     totals = count_totals(stages, frames)
     legal = np.all([rows > 0 for rows in totals.values()], axis=0)
     if not legal.any():

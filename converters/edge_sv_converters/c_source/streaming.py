@@ -104,7 +104,7 @@ def plan_streaming(program: Program) -> StreamingPlan | NotLocal:
         return obstacle
     rings = plan_rings([step.stage for step in local.steps], local.row_bytes)
     if rings is None:
-        return NotLocal("the graph", "joins tensors whose rows agree for its own number of frames alone")
+        return NotLocal("the graph", "sees too many frames at once, or joins tensors whose rows seldom agree")
     by_output = {step.stage.output: step for step in local.steps}
     steps = tuple(replace(by_output[stage.output], stage=stage) for stage in rings.stages)
     return _lay_out(program, local, steps, rings)
