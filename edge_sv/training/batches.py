@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ from edge_sv.training.corpus import Utterance
 
 LEAD_FRAMES = 150
 """Frames heard before a crop, at most: the crop's running mean is then as far along as in real use."""
+CHANNEL_SHAPES = 3
+"""Cosines in a random frequency response: half a period over all bands, a whole one, one and a half."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,21 @@ class Batch:
     crops: Float32
     labels: npt.NDArray[np.int64]
     targets: Float32
+
+
+View = Callable[[Float32], Float32]
+"""What teachers say of clean crops: (batch, frames, num_mels, 1) -> (batch, dim)."""
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """One row of a batch: what the net hears, the same frames as they were recorded, and where they come from."""
+
+    heard: Float32
+    recorded: Float32
+    label: int
+    recordings: list[int]
+    speed: int
 
 
 def corpus_shares(utterances: Iterable[Utterance], weights: Mapping[str, float]) -> dict[str, float]:
@@ -65,7 +82,12 @@ class BatchMaker:
         corpus_weights: see `corpus_shares`.
         targets: (utterances, speeds, dim) teacher embeddings, dim may be 0.
         seed: of everything drawn here.
+
+    Attributes:
+        view: when set, gives the targets instead, from each crop as it was before noise and masks.
     """
+
+    view: View | None = None
 
     def __init__(
         self,
@@ -97,42 +119,57 @@ class BatchMaker:
     @property
     def target_dim(self) -> int:
         """Length of the teachers' embeddings, side by side; 0 without teachers."""
-        return int(self._targets.shape[2])
+        if self.view is None:
+            return int(self._targets.shape[2])
+        return int(self.view(np.zeros((1, self._frames, self._features.num_mels, 1), np.float32)).shape[1])
 
     def make(self, step: int, batch_size: int, *, augmented: bool = True) -> Batch:
         """Make batch number `step`; not augmented: clean recordings without masks."""
         rng = np.random.default_rng([self._seed, step])
         rows = [self._crop(rng, augmented=augmented) for _ in range(batch_size)]
-        crops, labels, targets = zip(*rows, strict=True)
-        return Batch(np.stack(crops)[..., None], np.array(labels), np.stack(targets))
+        crops = np.stack([row.heard for row in rows])[..., None]
+        labels = np.array([row.label for row in rows])
+        if self.view is not None:
+            return Batch(crops, labels, self.view(np.stack([row.recorded for row in rows])[..., None]))
+        return Batch(crops, labels, np.stack([self._targets[r.recordings, r.speed].mean(axis=0) for r in rows]))
 
-    def _crop(self, rng: np.random.Generator, *, augmented: bool) -> tuple[Float32, int, Float32]:
+    def _crop(self, rng: np.random.Generator, *, augmented: bool) -> _Crop:
         corpus = self._corpora[rng.choice(len(self._corpora), p=self._shares)]
         speaker, recordings = corpus[rng.integers(len(corpus))]
         speed = int(rng.integers(len(self._bank.speeds)))
         clean = not augmented or self._augment.copies == 0 or rng.random() < self._augment.clean_share
         copy = 0 if clean else int(rng.integers(1, 1 + self._augment.copies))
-        chosen, stream = self._stream(rng.permutation(recordings), speed, copy)
-        start = int(rng.integers(len(stream) - self._frames + 1))
+        chosen = self._choose(rng.permutation(recordings), speed)
+        length = max(self._frames, sum(len(self._bank.get(index, speed, 0)) for index in chosen))
+        start = int(rng.integers(length - self._frames + 1))
         lead = min(start, int(rng.integers(LEAD_FRAMES + 1)))
-        crop = normalize(stream[start - lead : start + self._frames], self._features)[lead:]
+        channel = random_channel(rng, self._features.num_mels, self._augment.channel_db if augmented else 0.0)
+        span = start - lead, start + self._frames
+        heard = normalize(self._cut(chosen, speed, copy, *span) + channel, self._features)[lead:]
+        recorded = heard
+        if self.view is not None:
+            recorded = normalize(self._cut(chosen, speed, 0, *span), self._features)[lead:]
         if augmented:
-            self._mask(crop, rng)
-        return crop, self._class[speaker] + speed, self._targets[chosen, speed].mean(axis=0)
+            self._mask(heard, rng)
+        return _Crop(heard, recorded, self._class[speaker] + speed, chosen, speed)
 
-    def _stream(self, order: npt.NDArray[np.int64], speed: int, copy: int) -> tuple[list[int], Float32]:
-        """Join recordings until they fill a crop: which ones, and their frames; too few in all are repeated."""
+    def _choose(self, order: npt.NDArray[np.int64], speed: int) -> list[int]:
+        """Take recordings in this order until they fill a crop."""
         chosen: list[int] = []
-        pieces: list[Float32] = []
+        frames = 0
         for utterance in order:
             chosen.append(int(utterance))
-            pieces.append(self._bank.get(int(utterance), speed, copy).astype(np.float32))
-            if sum(map(len, pieces)) >= self._frames:
+            frames += len(self._bank.get(int(utterance), speed, 0))
+            if frames >= self._frames:
                 break
-        stream = np.concatenate(pieces)
+        return chosen
+
+    def _cut(self, recordings: list[int], speed: int, copy: int, start: int, stop: int) -> Float32:
+        """Join recordings, repeat them where they are too short, and cut out (stop - start, num_mels) frames."""
+        stream = np.concatenate([self._bank.get(index, speed, copy) for index in recordings]).astype(np.float32)
         if len(stream) < self._frames:
             stream = np.resize(stream, (self._frames, stream.shape[1]))
-        return chosen, stream
+        return stream[start:stop]
 
     def _mask(self, crop: Float32, rng: np.random.Generator) -> None:
         """Blank random bands and spans in place. Source: Park et al., SpecAugment, arXiv 1904.08779, section 2."""
@@ -144,6 +181,19 @@ class BatchMaker:
                 size = int(rng.integers(min(width, crop.shape[axis]) + 1))
                 start = int(rng.integers(crop.shape[axis] - size + 1))
                 crop[(slice(None),) * axis + (slice(start, start + size),)] = 0
+
+
+def random_channel(rng: np.random.Generator, num_mels: int, deviation_db: float) -> Float32:
+    """Draw a microphone: a gain and three cosines over the bands, (num_mels,) to add to log-mel power.
+
+    Source: after H. Nam et al., FilterAugment, arXiv 2110.03282, whose bands are steps or lines.
+    """
+    if not deviation_db:
+        return np.zeros(num_mels, np.float32)
+    bands = (np.arange(num_mels) + 0.5) / num_mels
+    shapes = np.cos(np.pi * np.arange(CHANNEL_SHAPES + 1)[:, None] * bands)
+    deviation = deviation_db * np.log(10) / 10
+    return (rng.normal(0, deviation, CHANNEL_SHAPES + 1) @ shapes).astype(np.float32)
 
 
 def prefetch(maker: BatchMaker, steps: range, batch_size: int) -> Generator[Batch, None, None]:

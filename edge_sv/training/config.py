@@ -44,6 +44,8 @@ class AugmentSection(_Section):
     """How recordings are varied.
 
     Each recording is kept clean and in `copies` degraded forms, at every speed; a changed speed is a new speaker.
+    `channel_db`: standard deviation, in dB, of the random gain and frequency response that every crop gets, clean ones
+    too: a corpus with one session a speaker teaches the microphone otherwise.
     """
 
     speeds: Annotated[tuple[Annotated[float, Field(ge=0.5, le=2)], ...], Field(min_length=1)] = (0.9, 1.0, 1.1)
@@ -54,6 +56,7 @@ class AugmentSection(_Section):
     noise_share: Share = 0.8
     reverb_share: Share = 0.5
     gain_db: NotNegative = 6.0
+    channel_db: NotNegative = 0.0
     time_masks: Count = 1
     time_width: Count = 20
     mel_masks: Count = 1
@@ -70,7 +73,9 @@ class AugmentSection(_Section):
 class LossSection(_Section):
     """AAM-softmax (its margin grows over `margin_epochs`) and distillation from `teachers`.
 
-    A teacher is `reference` or a float net's folder; several are concatenated.
+    A teacher is `reference` or a float net's folder; several are concatenated. `teacher_view`: what a teacher embeds,
+    the whole clean recording (any teacher, once before training), or each crop as it was before noise and masks (a
+    net with this run's bands, while training).
     """
 
     aam_weight: NotNegative = 1.0
@@ -80,6 +85,7 @@ class LossSection(_Section):
     teachers: tuple[str, ...] = ()
     teacher_weight: NotNegative = 0.0
     teacher_projection: bool = True
+    teacher_view: Literal["recording", "crop"] = "recording"
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:
@@ -120,7 +126,9 @@ class TrainConfig(_Section):
 
     `corpus_weights`: share of each corpus in what is heard; without it, speakers are equal. `reference`: the reference
     net's weights.npz, below the corpus' folder. `features`: fields of `FeatureConfig`. `recipe`: compression that the
-    net is trained under, a bundled one or a file; `init` is then the net that is compressed.
+    net is trained under, a bundled one or a file; `init` is then the net that is compressed. `average`: nets that the
+    kept net is averaged with, weight by weight, and their shares, the run's own net has the rest; a net is `start` (the
+    run's own first values), the name of a bundled net or the folder of a float net.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -128,6 +136,7 @@ class TrainConfig(_Section):
     corpus_weights: dict[str, NotNegative] = Field(default_factory=dict)
     reference: str | None = None
     recipe: str | None = None
+    average: dict[str, Share] = Field(default_factory=dict)
     net: NetSection = NetSection()
     features: dict[str, Any] = Field(default_factory=dict)
     segments: SegmentSection = SegmentSection()
@@ -156,6 +165,13 @@ class TrainConfig(_Section):
         if weights and not any(weights.values()):
             raise ValueError("at least one corpus needs a weight above 0")
         return weights
+
+    @field_validator("average")
+    @classmethod
+    def _leaves_a_share(cls, average: dict[str, float]) -> dict[str, float]:
+        if sum(average.values()) >= 1:
+            raise ValueError("the shares of other nets must leave one for the run's own")
+        return average
 
 
 def read_config(path: Path) -> TrainConfig:

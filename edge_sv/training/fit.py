@@ -15,19 +15,19 @@ import tf_keras
 from edge_sv.compress.recipe import load_recipe
 from edge_sv.compress.straight_through import NetCompression, plan_compression
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import Float32
 from edge_sv.files import write_atomic
 from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net, load_net, net_config, read_arrays, save_net
 from edge_sv.models.reference import build_reference
 from edge_sv.palette import Palette
 from edge_sv.segments import SegmentRule
+from edge_sv.training.average import START, Average, make_average
 from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.history import Row, best_row, is_over, to_csv
-from edge_sv.training.initialize import start_from
+from edge_sv.training.initialize import first_crops, start_from
 from edge_sv.training.inputs import Inputs, find_material
-from edge_sv.training.teacher import teacher_targets
+from edge_sv.training.teacher import CropView, teacher_targets
 from edge_sv.training.trainer import Trainer
 from edge_sv.training.validation import Validation
 
@@ -56,7 +56,6 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     material = find_material(config, inputs)
     _claim(out, config)
     _set_threads(config.optimizer.threads)
-    teachers = [inputs.open_teacher(name) for name in config.loss.teachers]
     tf_keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     bank = open_bank(
@@ -69,17 +68,16 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         jobs=inputs.jobs,
         progress=progress,
     )
-    targets = teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress)
     description = _describe(config, shape, bank)
-    maker = _make_batches(config, description, bank, targets)
+    maker = _make_batches(config, inputs, description, bank, progress)
     trainer = _make_trainer(config, description, maker, compression)
     validation = Validation(material.dev_lists, description.features, description.segments)
-    if (out / STATE_FILE).is_file():
-        history = _parse_history(trainer.load(out / STATE_FILE))
-    else:
-        history = []
+    has_begun = (out / STATE_FILE).is_file()
+    if not has_begun or START in config.average:
         _give_first_values(config, inputs, trainer, maker)
-    run = _Run(config, description, trainer, maker, validation, compression, out)
+    average = _make_average(config, inputs, trainer)
+    history = _parse_history(trainer.load(out / STATE_FILE)) if has_begun else []
+    run = _Run(config, description, trainer, maker, validation, average, compression, out)
     return run.finish(history, progress=progress, on_epoch=on_epoch)
 
 
@@ -132,16 +130,33 @@ def _describe(config: TrainConfig, shape: NetConfig, bank: FeatureBank) -> NetDe
     )
 
 
-def _make_batches(config: TrainConfig, description: NetDescription, bank: FeatureBank, targets: Float32) -> BatchMaker:
-    return BatchMaker(
+def _make_batches(
+    config: TrainConfig, inputs: Inputs, description: NetDescription, bank: FeatureBank, progress: Progress
+) -> BatchMaker:
+    by_crop = config.loss.teacher_view == "crop"
+    teachers = [] if by_crop else [inputs.open_teacher(name) for name in config.loss.teachers]
+    maker = BatchMaker(
         bank,
         description.features,
         frames=config.segments.frames,
         augment=config.augment,
         corpus_weights=config.corpus_weights,
-        targets=targets,
+        targets=teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress),
         seed=config.seed,
     )
+    if by_crop and config.loss.teachers:
+        with _precision(config.optimizer.precision):
+            nets = [_open_net(name, inputs, config.segments.frames) for name in config.loss.teachers]
+        maker.view = CropView(nets, first_crops(maker))
+    return maker
+
+
+def _open_net(name: str, inputs: Inputs, frames: int) -> tf_keras.Model:
+    """Load a float net by its name in the configuration, for crops of `frames`."""
+    if name == "reference":
+        assert inputs.reference is not None, "find_material asks for it"
+        return build_reference(inputs.reference, frames=frames)
+    return load_net(inputs.find_net(name), frames=frames)[0]
 
 
 def _plan_compression(config: TrainConfig, inputs: Inputs) -> NetCompression:
@@ -181,14 +196,16 @@ def _precision(policy: str) -> Iterator[None]:
 
 
 def _give_first_values(config: TrainConfig, inputs: Inputs, trainer: Trainer, maker: BatchMaker) -> None:
-    frames = config.segments.frames
     if config.net.init == "random":
         trainer.start_averages()
-    elif config.net.init == "reference":
-        assert inputs.reference is not None, "find_material asks for it"
-        start_from(build_reference(inputs.reference, frames=frames), trainer, maker)
     else:
-        start_from(load_net(inputs.find_net(config.net.init), frames=frames)[0], trainer, maker)
+        start_from(_open_net(config.net.init, inputs, config.segments.frames), trainer, maker)
+
+
+def _make_average(config: TrainConfig, inputs: Inputs, trainer: Trainer) -> Average:
+    others = [name for name in config.average if name != START]
+    nets = {name: _open_net(name, inputs, config.segments.frames).get_weights() for name in others}
+    return make_average(trainer.model, config.average, {START: trainer.averaged_weights(), **nets})
 
 
 @dataclass(frozen=True)
@@ -200,6 +217,7 @@ class _Run:
     trainer: Trainer
     maker: BatchMaker
     validation: Validation
+    average: Average
     compression: NetCompression
     out: Path
 
@@ -210,7 +228,7 @@ class _Run:
         board = tf.summary.create_file_writer(str(self.out / "tensorboard"))
         while len(history) < optimizer.epochs and not is_over(history, optimizer.patience):
             row = self._epoch(len(history), progress)
-            net.set_weights(self.trainer.averaged_weights())
+            net.set_weights(self.average.of(self.trainer.averaged_weights()))
             palettes = self.compression.apply(net)
             history.append(row | self._errors(net))
             is_best = best_row(history) is history[-1]

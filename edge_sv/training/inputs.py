@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sv.errors import UsageError
+from edge_sv.training.average import START
 from edge_sv.training.batches import corpus_shares
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.corpus import NoiseFiles, Utterance, read_corpus, read_noise
@@ -60,7 +61,7 @@ def find_material(config: TrainConfig, inputs: Inputs) -> Material:
         raise UsageError(
             f"the configuration '{config.name}' uses the reference net", hint="give --reference path/to/weights.npz"
         )
-    for name in {config.net.init, *config.loss.teachers} - {"random", "reference"}:
+    for name in {config.net.init, *config.loss.teachers, *config.average} - {"random", "reference", START}:
         inputs.find_net(name)
     utterances = read_corpus(inputs.data)
     corpus_shares(utterances, config.corpus_weights)

@@ -14,7 +14,7 @@ import pytest
 from edge_sv.errors import UsageError
 from edge_sv.features import FeatureConfig, normalize
 from edge_sv.training.bank import FeatureBank
-from edge_sv.training.batches import Batch, BatchMaker, corpus_shares, prefetch
+from edge_sv.training.batches import Batch, BatchMaker, corpus_shares, prefetch, random_channel
 from edge_sv.training.config import AugmentSection
 from edge_sv.training.corpus import Utterance
 
@@ -136,6 +136,49 @@ def test_without_teachers_targets_are_empty(bank: FeatureBank) -> None:
     batches = maker(bank, np.zeros((6, 2, 0), np.float32))
     assert batches.target_dim == 0
     assert batches.make(0, 4).targets.shape == (4, 0)
+
+
+def test_a_view_sees_the_same_frames_before_noise_masks_and_channel(bank: FeatureBank, targets: np.ndarray) -> None:
+    seen = []
+
+    def view(crops: np.ndarray) -> np.ndarray:
+        seen.append(crops)
+        return crops[:, 0, :3, 0]
+
+    augment = PLAIN.model_copy(update={"clean_share": 0.2, "mel_masks": 1, "mel_width": 1, "channel_db": 0.0})
+    batches = maker(bank, targets, augment=augment)
+    plain = batches.make(4, 200)
+    batches.view = view
+    batch = batches.make(4, 200)
+    assert batches.target_dim == 3 and seen[-1].shape == (1, FRAMES, MELS, 1)
+    recorded = seen[0][..., 0]
+    np.testing.assert_array_equal(batch.crops, plain.crops)
+    np.testing.assert_array_equal(batch.targets, recorded[:, 0, :3])
+    assert set(recorded[:, 0, 2]) == {0} and set(batch.crops[:, 0, 2, 0]) == {0, 1, 2}
+    unmasked = batch.crops[..., 0].any(axis=1)
+    for position in (0, 1, 3):
+        chosen = unmasked[:, position]
+        np.testing.assert_array_equal(recorded[chosen, :, position], batch.crops[chosen, :, position, 0])
+
+
+def test_a_channel_is_one_smooth_offset_a_crop(bank: FeatureBank, targets: np.ndarray) -> None:
+    augment = PLAIN.model_copy(update={"channel_db": 3.0})
+    heard = maker(bank, targets, augment=augment, corpus_weights={"y": 1}).make(0, 100).crops[..., 0]
+    np.testing.assert_allclose(
+        np.diff(heard, axis=1), np.broadcast_to([0, 0, 0, 1], (100, FRAMES - 1, MELS)), atol=1e-3
+    )
+    assert heard[:, 0, 0].std() > 0.5 and heard[:, 0, 2].std() > 0.5
+    silent = maker(bank, targets, augment=augment).make(0, 100, augmented=False).crops
+    np.testing.assert_array_equal(silent, np.rint(silent))
+
+
+def test_the_spread_of_channels() -> None:
+    rng = np.random.default_rng(0)
+    drawn = np.stack([random_channel(rng, 80, 3.0) for _ in range(4000)]) * 10 / np.log(10)
+    assert drawn.mean(axis=1).std() == pytest.approx(3.0, rel=0.05)
+    assert (drawn - drawn.mean(axis=1, keepdims=True)).std() == pytest.approx(3 * np.sqrt(3 / 2), rel=0.05)
+    assert np.abs(np.diff(drawn, axis=1)).max() < 2
+    assert not random_channel(rng, 80, 0.0).any()
 
 
 def test_normalization_hears_what_came_before(bank: FeatureBank, targets: np.ndarray) -> None:
