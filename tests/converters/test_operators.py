@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from edge_sv_converters.c_source.calls import KernelCall
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from edge_sv.errors import DataError
@@ -21,8 +21,8 @@ from tests.firmware.conftest import COMMON, WARNINGS, run, tool
 
 pytest.importorskip("tflite_micro", reason="pip install edge-sv[micro]")
 
-EXAMPLES = settings(max_examples=25, deadline=None)
-SOURCES = ["add", "broadcast", "clamp", "lookup", "mean", "move", "mul", "pool"]
+EXAMPLES = settings(max_examples=20, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+SOURCES = "add broadcast clamp extremum lookup mean move mul pool prelu softmax squared_difference".split()
 SCALES = st.floats(-12.0, 4.0).map(lambda power: float(np.float32(2.0**power)))
 ZERO_POINTS = st.one_of(st.sampled_from([-128, 0, 127]), st.integers(-128, 127))
 ACTIVATIONS = st.sampled_from(["NONE", "NONE", "RELU", "RELU6", "RELU_N1_TO_1"])
@@ -338,3 +338,125 @@ def test_concatenation(kernels: Kernels, axis: int) -> None:
     options = fused(schema.ConcatenationOptionsT(), axis=axis)
     model = make_model("CONCATENATION", [Spec(s, 0.1, 3) for s in shapes], [Spec(whole, 0.1, 3)], options)
     check(kernels, model, [random_int8(i, s) for i, s in enumerate(shapes)])
+
+
+TABLES = ["ABS", "RELU", "HARD_SWISH", "QUANTIZE", "LEAKY_RELU", "ELU"]
+
+
+@EXAMPLES
+@given(kind=st.sampled_from(TABLES), grid=GRIDS, ratio=st.floats(-4, 4), zero_point=ZERO_POINTS, alpha=st.floats(0, 2))
+def test_functions_of_one_value(
+    kernels: Kernels, kind: str, grid: tuple[float, int], ratio: float, zero_point: int, alpha: float
+) -> None:
+    out_grid = (float(np.float32(grid[0] * 2.0**ratio)), zero_point)
+    options = None
+    if kind == "LEAKY_RELU":
+        options = schema.LeakyReluOptionsT()
+        options.alpha = alpha
+    check(kernels, unary_model(kind, grid, out_grid, options), [ALL_VALUES])
+
+
+@EXAMPLES
+@given(grid=GRIDS)
+def test_relu6(kernels: Kernels, grid: tuple[float, int]) -> None:
+    check(kernels, unary_model("RELU6", grid, grid), [ALL_VALUES])
+
+
+@EXAMPLES
+@given(a=GRIDS, b=GRIDS, ratio=st.floats(1, 8), zero_point=ZERO_POINTS)
+def test_squared_difference(kernels: Kernels, a: Any, b: Any, ratio: float, zero_point: int) -> None:
+    scale = float(np.float32(max(a[0], b[0]) ** 2 * 2.0**ratio))
+    shape = (1, 256, 1, 256)
+    output = Spec(shape, scale, zero_point)
+    options = schema.SquaredDifferenceOptionsT()
+    model = make_model("SQUARED_DIFFERENCE", [Spec(shape, *a), Spec(shape, *b)], [output], options)
+    check(kernels, model, all_pairs())
+
+
+@EXAMPLES
+@given(a=GRIDS, b=GRIDS, ratio=st.floats(-4, 4), zero_point=ZERO_POINTS, seed=st.integers(0, 99))
+def test_prelu(kernels: Kernels, a: Any, b: Any, ratio: float, zero_point: int, seed: int) -> None:
+    slopes = constant(random_int8(seed, (1, 1, 7)), dtype="int8", scale=b[0], zero_point=b[1])
+    output = Spec((1, 256, 3, 7), float(np.float32(max(a[0], a[0] * b[0]) * 2.0**ratio)), zero_point)
+    model = make_model("PRELU", [Spec((1, 256, 3, 7), *a), slopes], [output])
+    values = np.broadcast_to(np.arange(-128, 128).astype(np.int8).reshape(1, 256, 1, 1), (1, 256, 3, 7))
+    check(kernels, model, [np.ascontiguousarray(values)])
+
+
+@pytest.mark.parametrize("kind", ["MAXIMUM", "MINIMUM"])
+@pytest.mark.parametrize("shapes", SHAPES[:10], ids=str)
+def test_extremum_of_two(kernels: Kernels, kind: str, shapes: Any) -> None:
+    a, b = (Spec(shape, 0.1, 3) for shape in shapes)
+    output = Spec(np.broadcast_shapes(*shapes), 0.1, 3)
+    model = make_model(kind, [a, b], [output], schema.MaximumMinimumOptionsT())
+    check(kernels, model, [random_int8(seed, shape) for seed, shape in enumerate(shapes)])
+
+
+@EXAMPLES
+@given(
+    shape=st.sampled_from([(1, 3, 4, 37), (1, 1, 1, 300), (5, 2), (17,), (1, 2, 10)]),
+    scale=SCALES,
+    beta=st.sampled_from([1.0, 0.5, 3.0]),
+    spread=st.integers(0, 128),
+    seed=st.integers(0, 999),
+)
+def test_softmax(kernels: Kernels, shape: Any, scale: float, beta: float, spread: int, seed: int) -> None:
+    options = schema.SoftmaxOptionsT()
+    options.beta = beta
+    model = make_model("SOFTMAX", [Spec(shape, scale, 5)], [Spec(shape, 1 / 256, -128)], options)
+    values = np.random.default_rng(seed).integers(-spread, max(1, spread), shape).astype(np.int8)
+    check(kernels, model, [values])
+
+
+INNER_AXES = [((1, 4, 5, 6), (2,)), ((1, 4, 5, 6), (3,)), ((1, 4, 5, 6), (2, 3)), ((1, 4, 5, 6), (1, 2, 3)),
+              ((4, 6), (0,)), ((1, 7, 6), (1,)), ((1, 7, 6), (2,)), ((7,), (0,)), ((1, 9, 1, 6), (1, 2))]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["MEAN", "SUM"])
+@pytest.mark.parametrize(("shape", "axes"), INNER_AXES, ids=str)
+def test_mean_and_sum_over_other_axes(kernels: Kernels, kind: str, shape: Any, axes: Any) -> None:
+    for grids in [((0.1, -3), (0.1, -3)), ((0.1, 127), (0.05, -128)), ((0.1, -128), (0.9, 5))]:
+        check(kernels, reduce_model(kind, shape, axes, *grids), [random_int8(1, shape)])
+
+
+@EXAMPLES
+@given(size=st.tuples(st.integers(1, 40), st.integers(1, 9), st.integers(1, 37)), axes=st.sampled_from([(1,), (1, 2)]),
+       grid=GRIDS, ratio=st.floats(-2, 9), zero_point=ZERO_POINTS, seed=st.integers(0, 1000))  # fmt: skip
+def test_sum(kernels: Kernels, size: Any, axes: Any, grid: Any, ratio: float, zero_point: int, seed: int) -> None:
+    out_grid = (float(np.float32(grid[0] * 2.0**ratio)), zero_point)
+    check(kernels, reduce_model("SUM", (1, *size), axes, grid, out_grid), [random_int8(seed, (1, *size))])
+
+
+@pytest.mark.parametrize("kind", ["REDUCE_MAX", "REDUCE_MIN"])
+@pytest.mark.parametrize("axes", [(1,), (1, 2)])
+def test_extremum_over_rows(kernels: Kernels, kind: str, axes: Any) -> None:
+    check(kernels, reduce_model(kind, (1, 5, 4, 6), axes, (0.1, 3), (0.1, 3)), [random_int8(1, (1, 5, 4, 6))])
+
+
+@pytest.mark.parametrize("kind", ["PAD", "PADV2"])
+@pytest.mark.parametrize(
+    ("shape", "padding"),
+    [
+        ((1, 3, 4, 5), ((0, 0), (1, 2), (2, 1), (0, 0))),
+        ((1, 3, 4, 5), ((0, 0), (0, 0), (0, 3), (1, 2))),
+        ((1, 3, 4, 5), ((0, 0), (2, 0), (0, 0), (0, 0))),
+        ((1, 3, 4, 5), ((1, 0), (1, 0), (0, 0), (0, 0))),
+        ((3, 5), ((1, 2), (0, 1))),
+    ],
+    ids=str,
+)
+def test_pad(kernels: Kernels, kind: str, shape: Any, padding: Any) -> None:
+    out = tuple(n + sum(sides) for n, sides in zip(shape, padding, strict=True))
+    inputs = [Spec(shape, 0.1, 3), constant(padding)]
+    if kind == "PADV2":
+        inputs.append(constant([-77], dtype="int8", scale=0.1, zero_point=3))
+    options = schema.PadOptionsT() if kind == "PAD" else schema.PadV2OptionsT()
+    check(kernels, make_model(kind, inputs, [Spec(out, 0.1, 3)], options), [random_int8(1, shape)])
+
+
+@pytest.mark.parametrize("factors", [(2, 2), (1, 3), (1, 1)], ids=str)
+def test_resize_nearest(kernels: Kernels, factors: tuple[int, int]) -> None:
+    out = (1, 3 * factors[0], 4 * factors[1], 5)
+    inputs = [Spec((1, 3, 4, 5), 0.1, 3), constant(out[1:3])]
+    model = make_model("RESIZE_NEAREST_NEIGHBOR", inputs, [Spec(out, 0.1, 3)], schema.ResizeNearestNeighborOptionsT())
+    check(kernels, model, [random_int8(1, (1, 3, 4, 5))])

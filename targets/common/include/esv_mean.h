@@ -1,4 +1,5 @@
-/* MEAN of int8 over rows, which may arrive one by one, bit for bit as TensorFlow Lite Micro. */
+/* MEAN and SUM of int8, over rows that may arrive one by one or within each row, bit for bit as TensorFlow Lite Micro.
+ */
 #ifndef ESV_MEAN_H
 #define ESV_MEAN_H
 
@@ -16,6 +17,7 @@ typedef struct {
     int32_t multiplier; /* input scale / output scale, as multiplier * 2**(shift - 31) */
     int32_t shift;
     int32_t out_zero_point;
+    int32_t divides; /* 1: by the number of values, 0: the sum */
 } esv_mean_params;
 
 /* state: ESV_MEAN_STATE_BYTES(channels), aligned to 4. */
@@ -29,6 +31,15 @@ void esv_mean_s8_add(const esv_mean_params *params, const int8_t *row, void *sta
 
 /* Ends with the mean of num_rows rows, which were taken. out: (channels). */
 void esv_mean_s8_finish(const esv_mean_params *params, void *state, size_t num_rows, int8_t *out);
+
+/* Within a row: a mean over `width` for each of `places` and each channel. */
+typedef struct {
+    int32_t places;
+    esv_mean_params mean;
+} esv_mean_row_params;
+
+/* rows: (1) pointer to (places, width, channels); out: (places, channels); scratch: a state. */
+void esv_mean_row_s8(const esv_mean_row_params *params, const int8_t *const rows[], int8_t *out, void *scratch);
 
 #ifdef __cplusplus
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "esv_requantize.h"
-#include "esv_saturate.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
@@ -120,18 +119,30 @@ void esv_mean_s8_finish(const esv_mean_params *params, void *state, size_t num_r
     const esv_mean_params *p = params;
     const uint32_t count = (uint32_t)num_rows * (uint32_t)p->width;
     const int32_t *sums = sums_of(state);
-    int32_t log2 = 0;
-    while ((count >> log2) > 1) {
-        ++log2;
+    int32_t log2 = 0, multiplier = p->multiplier;
+    if (p->divides != 0) {
+        const int32_t most = 31 + p->shift; /* so that the shift to the right stays below 32 */
+        while (log2 < most && (count >> log2) > 1) {
+            ++log2;
+        }
+        multiplier = divide_multiplier(p->multiplier, log2, count);
     }
-    if (log2 > 31 + p->shift) {
-        log2 = 31 + p->shift;
-    }
-    const int32_t multiplier = divide_multiplier(p->multiplier, log2, count);
     move_partial(p, state);
     for (int32_t i = 0; i < p->channels; ++i) {
         const int32_t sum = sums[i] - p->in_zero_point * (int32_t)count;
-        const int32_t mean = esv_requantize(sum, multiplier, p->shift - log2) + p->out_zero_point;
-        out[i] = (int8_t)esv_clamp(mean, INT8_MIN, INT8_MAX);
+        out[i] = esv_requantize_to_s8(sum, multiplier, p->shift - log2, p->out_zero_point, INT8_MIN, INT8_MAX);
+    }
+}
+
+void esv_mean_row_s8(const esv_mean_row_params *params, const int8_t *const rows[], int8_t *out, void *scratch)
+{
+    const esv_mean_params *p = &params->mean;
+    const int8_t *in = rows[0];
+    for (int32_t place = 0; place < params->places; ++place) {
+        esv_mean_s8_begin(p, scratch);
+        esv_mean_s8_add(p, in, scratch);
+        esv_mean_s8_finish(p, scratch, 1, out);
+        in += p->width * p->channels;
+        out += p->channels;
     }
 }

@@ -1,4 +1,8 @@
-"""Functions of one int8 value, each a table of 256 values made here: LOGISTIC, TANH, RSQRT, ABS, RELU and its kin."""
+"""Functions of one int8 value, each a table of 256 values made here.
+
+Every table is the one that TensorFlow Lite Micro computes; its sources, kernels of the same names in
+`tensorflow/lite/micro/kernels` and `kernels/internal/reference`, are named only where the place is not plain.
+"""
 
 from __future__ import annotations
 
@@ -67,6 +71,89 @@ def rsqrt_table(operation: Operation) -> Int64:
     return table
 
 
+def abs_table(operation: Operation) -> Int64:
+    """Tabulate |x|."""
+    (scale, zero_point), (out_scale, out_zero_point) = operation.input(0).grid, operation.output.grid
+    return _rescale(np.abs(INT8_VALUES - zero_point), scale / out_scale) + out_zero_point
+
+
+def relu_table(operation: Operation) -> Int64:
+    """Tabulate max(x, 0), on another grid if need be."""
+    (scale, zero_point), (out_scale, out_zero_point) = operation.input(0).grid, operation.output.grid
+    return np.maximum(_rescale(INT8_VALUES - zero_point, scale / out_scale) + out_zero_point, out_zero_point)
+
+
+def relu6_table(operation: Operation) -> Int64:
+    """Tabulate min(max(x, 0), 6); TensorFlow Lite Micro overlooks the output's grid, so it must be the input's."""
+    scale, zero_point = operation.input(0).grid
+    if operation.output.grid != (scale, zero_point):
+        raise operation.refuse(f"its input's grid {(scale, zero_point)} is not its output's {operation.output.grid}")
+    six = min(127, zero_point + math.floor(float(np.float32(6.0) / np.float32(scale)) + 0.5))
+    return np.clip(INT8_VALUES, zero_point, six)
+
+
+def leaky_relu_table(operation: Operation) -> Int64:
+    """Tabulate x, times alpha below 0; factors are computed in float32."""
+    (scale, zero_point), (out_scale, out_zero_point) = operation.input(0).grid, operation.output.grid
+    alpha = np.float32(operation.option("alpha"))
+    factor = float(np.float32(scale) / np.float32(out_scale))
+    below = float(np.float32(scale) * alpha / np.float32(out_scale))
+    if not math.isfinite(below) or below < 0:
+        raise operation.refuse(f"its slope below zero is {alpha}")
+    x = INT8_VALUES - zero_point
+    return np.where(x < 0, _rescale(x, below), _rescale(x, factor)) + out_zero_point
+
+
+def elu_table(operation: Operation) -> Int64:
+    """Tabulate x, exp(x) - 1 below 0, in float32."""
+    (scale, zero_point), (out_scale, out_zero_point) = operation.input(0).grid, operation.output.grid
+    x = np.float32(scale) * (INT8_VALUES - zero_point).astype(np.float32)
+    y = np.where(x < 0, np.exp(np.minimum(x, 0)) - np.float32(1), x) * (np.float32(1) / np.float32(out_scale))
+    rounded = np.copysign(np.floor(np.abs(y) + np.float32(0.5)), y) + np.float32(out_zero_point)
+    return np.clip(rounded, -128, 127).astype(np.int64)
+
+
+def hard_swish_table(operation: Operation) -> Int64:
+    """Tabulate x * min(max(x + 3, 0), 6) / 6, in 16 bits.
+
+    Source: TensorFlow Lite, kernels/internal/reference/hard_swish.h.
+    """
+    (scale, zero_point), (out_scale, out_zero_point) = operation.input(0).grid, operation.output.grid
+    fine = np.float32(1 / 128) * np.float32(scale)
+    out_multiplier, out_shift = _multiplier_of_16_bits(float(fine / np.float32(out_scale)))
+    gate_multiplier, gate_shift = _multiplier_of_16_bits(float(fine / np.float32(3.0 / 32768.0)))
+    if out_shift > 0:
+        raise operation.refuse(f"its output's scale, {out_scale:.3g}, is too small for its input's")
+    x = (INT8_VALUES - zero_point) << 7
+    x = (x + (1 << 15)) % (1 << 16) - (1 << 15)
+    gate = _limit16(x << max(0, gate_shift - 1))
+    gate = (gate * gate_multiplier + (1 << 14)) >> 15
+    gate = _limit16(gate << 1) if gate_shift > 0 else divide_by_power(gate, -gate_shift)
+    gate = (gate + (1 << 15)) >> 1
+    scaled = (x * out_multiplier + (1 << 14)) >> 15
+    product = np.sign(gate * scaled) * (np.abs(gate * scaled) >> 15)
+    return divide_by_power(product, -out_shift) + out_zero_point
+
+
+def requantize_table(operation: Operation) -> Int64:
+    """Tabulate x on another grid."""
+    (scale, zero_point), (out_scale, out_zero_point) = operation.input(0).grid, operation.output.grid
+    return _rescale(INT8_VALUES - zero_point, scale / out_scale) + out_zero_point
+
+
+def _rescale(x: Int64, factor: float) -> Int64:
+    return requantize(x, *quantize_multiplier(factor))
+
+
+def _multiplier_of_16_bits(factor: float) -> tuple[int, int]:
+    multiplier, shift = quantize_multiplier(factor)
+    return min(32767, (multiplier + (1 << 15)) >> 16), shift
+
+
+def _limit16(x: Int64) -> Int64:
+    return np.clip(x, -32768, 32767)
+
+
 def _saturating_function(grid: Grid, function: Callable[[Int64], Int64]) -> Int64:
     """Apply a function of Q4.27 within its range, int8's limits beyond it."""
     scale, zero_point = grid
@@ -79,7 +166,14 @@ def _saturating_function(grid: Grid, function: Callable[[Int64], Int64]) -> Int6
 
 
 _TABLES: Mapping[str, Callable[[Operation], Int64]] = {
+    "ABS": abs_table,
+    "ELU": elu_table,
+    "HARD_SWISH": hard_swish_table,
+    "LEAKY_RELU": leaky_relu_table,
     "LOGISTIC": logistic_table,
+    "QUANTIZE": requantize_table,
+    "RELU": relu_table,
+    "RELU6": relu6_table,
     "RSQRT": rsqrt_table,
     "TANH": tanh_table,
 }

@@ -1,4 +1,4 @@
-"""ADD, SUB, MUL, SQUARED_DIFFERENCE, MAXIMUM, MINIMUM.
+"""ADD, SUB, MUL, SQUARED_DIFFERENCE, MAXIMUM, MINIMUM, PRELU.
 
 Of int8: a pair of which one is a constant, or both are the same tensor, is a function of one value, a table. Sums get a
 short formula where one is proved, else TensorFlow Lite's own steps.
@@ -56,6 +56,52 @@ def lower_mul(operation: Operation) -> tuple[Call, ...]:
         "out_min": limits[0], "out_max": limits[1],
     }  # fmt: skip
     return lower_pairs(operation, Kernel("esv_mul_s8", "esv_mul.h", short))
+
+
+def lower_squared_difference(operation: Operation) -> tuple[Call, ...]:
+    """Lower a SQUARED_DIFFERENCE.
+
+    Source: TensorFlow Lite Micro, squared_difference.cc.
+    """
+    a, b, output = _int8_tensors(operation)
+    twice = 2 * max(a.grid[0], b.grid[0])
+    a_scale, b_scale = quantize_multiplier(a.grid[0] / twice), quantize_multiplier(b.grid[0] / twice)
+    out_scale = quantize_multiplier(twice * twice / float(np.float32(1 << 14) * np.float32(output.grid[0])))
+    if out_scale[1] > 0:
+        raise operation.refuse(f"its output's scale, {output.grid[0]:.3g}, is too small for its inputs'")
+    members = {
+        "a_zero_point": a.grid[1], "a_multiplier": a_scale[0], "a_shift": a_scale[1],
+        "b_zero_point": b.grid[1], "b_multiplier": b_scale[0], "b_shift": b_scale[1],
+        "out_zero_point": output.grid[1], "out_multiplier": out_scale[0], "out_shift": out_scale[1],
+    }  # fmt: skip
+    return lower_pairs(operation, Kernel("esv_squared_difference_s8", "esv_squared_difference.h", members))
+
+
+def lower_extremum(operation: Operation) -> tuple[Call, ...]:
+    """Lower a MAXIMUM or MINIMUM, which TensorFlow Lite Micro computes on one grid."""
+    tensors = _int8_tensors(operation)
+    if len({tensor.grid for tensor in tensors}) > 1:
+        raise operation.refuse(f"its grids differ: {', '.join(str(tensor.grid) for tensor in tensors)}")
+    sign = 1 if operation.kind == "MAXIMUM" else -1
+    return lower_pairs(operation, Kernel("esv_extremum_s8", "esv_extremum.h", {"sign": sign}))
+
+
+def lower_prelu(operation: Operation) -> tuple[Call, ...]:
+    """Lower a PRELU.
+
+    Source: TensorFlow Lite Micro, prelu_common.cc.
+    """
+    a, b, output = _int8_tensors(operation)
+    positive = quantize_multiplier(a.grid[0] / output.grid[0])
+    negative = quantize_multiplier(a.grid[0] * b.grid[0] / output.grid[0])
+    if max(positive[1], negative[1]) > 13:
+        raise operation.refuse(f"its output's scale, {output.grid[0]:.3g}, is too small for its inputs'")
+    members = {
+        "a_zero_point": a.grid[1], "b_zero_point": b.grid[1], "out_zero_point": output.grid[1],
+        "positive_multiplier": positive[0], "positive_shift": positive[1],
+        "negative_multiplier": negative[0], "negative_shift": negative[1],
+    }  # fmt: skip
+    return lower_pairs(operation, Kernel("esv_prelu_s8", "esv_prelu.h", members))
 
 
 def _lower_sum(operation: Operation, sign: int) -> tuple[Call, ...]:

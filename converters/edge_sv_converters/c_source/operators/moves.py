@@ -1,4 +1,4 @@
-"""Operators that move values: STRIDED_SLICE, SLICE, SPLIT, SPLIT_V, TRANSPOSE, PAD, PADV2, CONCATENATION."""
+"""Operators that take parts of a tensor, reorder it or join several: slices, splits, TRANSPOSE, CONCATENATION."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Range:
 def lower_strided_slice(operation: Operation) -> tuple[Call, ...]:
     """Lower a STRIDED_SLICE."""
     source = operation.input(0)
-    begin, end, strides = (_constants(operation, position) for position in (1, 2, 3))
+    begin, end, strides = (constants(operation, position) for position in (1, 2, 3))
     if any(operation.option(f"{kind}Mask") for kind in ("ellipsis", "newAxis")) or operation.option("offset"):
         raise operation.refuse("its ellipsis, new axes or offset have no kernel")
     if not len(begin) == len(end) == len(strides) == len(source.shape):
@@ -53,7 +53,7 @@ def lower_strided_slice(operation: Operation) -> tuple[Call, ...]:
 def lower_slice(operation: Operation) -> tuple[Call, ...]:
     """Lower a SLICE."""
     source = operation.input(0)
-    begin, size = _constants(operation, 1), _constants(operation, 2)
+    begin, size = constants(operation, 1), constants(operation, 2)
     if not len(begin) == len(size) == len(source.shape):
         raise operation.refuse(f"it has {len(begin)} bounds for {source.shape}")
     ranges = [
@@ -66,29 +66,29 @@ def lower_slice(operation: Operation) -> tuple[Call, ...]:
 def lower_split(operation: Operation) -> tuple[Call, ...]:
     """Lower a SPLIT."""
     source = operation.input(1)
-    axis = _axis(operation, _constants(operation, 0), len(source.shape))
+    axis = _axis(operation, constants(operation, 0), len(source.shape))
     return _lower_parts(operation, source, axis)
 
 
 def lower_split_v(operation: Operation) -> tuple[Call, ...]:
     """Lower a SPLIT_V."""
     source = operation.input(0)
-    axis = _axis(operation, _constants(operation, 2), len(source.shape))
+    axis = _axis(operation, constants(operation, 2), len(source.shape))
     return _lower_parts(operation, source, axis)
 
 
 def lower_transpose(operation: Operation) -> tuple[Call, ...]:
     """Lower a TRANSPOSE."""
     source, output = operation.input(0), operation.output
-    order = _constants(operation, 1)
+    order = constants(operation, 1)
     rank = len(source.shape)
     order = [axis + rank if axis < 0 else axis for axis in order]
     if sorted(order) != list(range(rank)) or output.shape != tuple(source.shape[axis] for axis in order):
         raise operation.refuse(f"{source.shape} in the order {order} is not {output.shape}")
-    _check_same_values(operation, source, output)
+    check_same_values(operation, source, output)
     strides = row_major(source.shape)
-    moves = _moves(operation, output.shape, [strides[axis] for axis in order], row_major(output.shape), source, output)
-    return (_whole_call(operation, source, output, moves),)
+    params = moves(operation, output.shape, [strides[axis] for axis in order], row_major(output.shape))
+    return (whole_call(operation, source, output, params),)
 
 
 def lower_concatenation(operation: Operation) -> tuple[Call, ...]:
@@ -105,15 +105,15 @@ def lower_concatenation(operation: Operation) -> tuple[Call, ...]:
     if any(len(tensor.shape) != rank for tensor in inputs) or not alike or joined != output.shape:
         raise operation.refuse(f"{', '.join(str(t.shape) for t in inputs)} along axis {axis} are not {output.shape}")
     for tensor in inputs:
-        _check_same_values(operation, tensor, output)
-    if axis < _row_axes(output) or output.dtype != "int8":
+        check_same_values(operation, tensor, output)
+    if axis < row_axes(output) or output.dtype != "int8":
         raise operation.refuse(f"its kernel joins int8 within rows, not {output.dtype} along axis {axis} of {rank}")
-    parts = [tensor.row_elements // int(np.prod(tensor.shape[_row_axes(output) : axis])) for tensor in inputs]
+    parts = [tensor.row_elements // int(np.prod(tensor.shape[row_axes(output) : axis])) for tensor in inputs]
     if max(parts) >= 1 << 16:
         raise operation.refuse(f"a part of it has {max(parts)} values")
     params: dict[str, Value] = {
         "parts": len(parts),
-        "places": int(np.prod(output.shape[_row_axes(output) : axis])),
+        "places": int(np.prod(output.shape[row_axes(output) : axis])),
         "part_bytes": Array(np.array(parts, np.uint16)),
     }
     call = RowCall(
@@ -139,14 +139,14 @@ def _lower_parts(operation: Operation, source: Tensor, axis: int) -> tuple[Call,
 
 def _lower_ranges(operation: Operation, source: Tensor, output: Tensor, ranges: Sequence[Range]) -> tuple[Call, ...]:
     """Copy a part of a tensor: row by row where it takes a part of each row, else as a whole."""
-    _check_same_values(operation, source, output)
+    check_same_values(operation, source, output)
     for cut, size in zip(ranges, source.shape, strict=True):
         if cut.size < 1 or not (0 <= cut.start < size and 0 <= cut.start + (cut.size - 1) * cut.step < size):
             raise operation.refuse(f"it takes {cut.size} from {cut.start} on of {size}")
     sizes = [cut.size for cut in ranges]
     if int(np.prod(sizes)) != output.elements or [n for n in sizes if n > 1] != [n for n in output.shape if n > 1]:
         raise operation.refuse(f"it takes {tuple(sizes)}, its output is {output.shape}")
-    outer = _row_axes(source)
+    outer = row_axes(source)
     strides = row_major(source.shape)
     steps = [cut.step * stride for cut, stride in zip(ranges, strides, strict=True)]
     start = sum(cut.start * stride for cut, stride in zip(ranges, strides, strict=True))
@@ -154,37 +154,41 @@ def _lower_ranges(operation: Operation, source: Tensor, output: Tensor, ranges: 
         cut.size == size and cut.start == 0 for cut, size in zip(ranges[:outer], source.shape, strict=False)
     )
     if whole_rows and source.num_rows == output.num_rows and source.dtype == "int8":
-        moves = _moves(operation, sizes[outer:], steps[outer:], row_major(sizes[outer:]), source, output, start)
+        params = moves(operation, sizes[outer:], steps[outer:], row_major(sizes[outer:]), in_start=start)
         call = RowCall(
             operation=operation, inputs=(source,), output=output, kernel="esv_move_row_s8", header="esv_move.h",
-            params=moves,
+            params=params,
         )  # fmt: skip
         return (call,)
-    moves = _moves(operation, sizes, steps, row_major(sizes), source, output, start)
-    return (_whole_call(operation, source, output, moves),)
+    params = moves(operation, sizes, steps, row_major(sizes), in_start=start)
+    return (whole_call(operation, source, output, params),)
 
 
-def _whole_call(operation: Operation, source: Tensor, output: Tensor, moves: Struct) -> WholeCall:
+def whole_call(operation: Operation, source: Tensor, output: Tensor, params: Struct) -> WholeCall:
+    """Move a whole tensor."""
     return WholeCall(
         operation=operation, inputs=(source,), output=output, kernel="esv_move_whole", header="esv_move.h",
-        params=moves,
+        params=params,
     )  # fmt: skip
 
 
-def _moves(
+def moves(
     operation: Operation,
     sizes: Sequence[int],
     in_strides: Sequence[int],
     out_strides: Sequence[int],
-    source: Tensor,
-    output: Tensor,
+    *,
     in_start: int = 0,
+    out_start: int = 0,
+    fill: int = 0,
+    filled: int = 0,
 ) -> Struct:
-    """Write `esv_move_params`; strides and starts are given in values."""
-    if max(source.num_bytes, output.num_bytes) > MAX_BYTES:
+    """Write `esv_move_params`; strides, starts and how much is filled before are given in values."""
+    tensors = [tensor for tensor in (*operation.inputs, *operation.outputs) if tensor is not None]
+    if max(tensor.num_bytes for tensor in tensors) > MAX_BYTES:
         raise operation.refuse("its tensors are too large")
     loops = merge_loops(sizes, in_strides, out_strides)
-    item = output.item_bytes
+    item = operation.output.item_bytes
     counts, steps_in, steps_out = list(loops.sizes), list(loops.steps[0]), list(loops.steps[1])
     run = 1
     if counts and steps_in[-1] == steps_out[-1] == 1:
@@ -199,23 +203,24 @@ def _moves(
         "in_strides": inline("int32_t", [0] * missing + [step * item for step in steps_in]),
         "out_strides": inline("int32_t", [0] * missing + [step * item for step in steps_out]),
         "in_start": in_start * item,
-        "out_start": 0,
+        "out_start": out_start * item,
         "run_bytes": run * item,
-        "out_bytes": 0,
-        "fill_bytes": 0,
-        "fill": 0,
+        "out_bytes": filled * item,
+        "fill_bytes": item if filled else 0,
+        "fill": fill,
     }
     return Struct("esv_move_params", members)
 
 
-def _check_same_values(operation: Operation, source: Tensor, output: Tensor) -> None:
+def check_same_values(operation: Operation, source: Tensor, output: Tensor) -> None:
+    """Refuse to move values to another type or grid."""
     if source.dtype != output.dtype or source.dtype == "int4":
         raise operation.refuse(f"it cannot move {source.dtype} to {output.dtype}")
     if source.scale is not None and output.scale is not None and source.grid != output.grid:
         raise operation.refuse(f"its input's grid {source.grid} is not its output's {output.grid}")
 
 
-def _row_axes(tensor: Tensor) -> int:
+def row_axes(tensor: Tensor) -> int:
     """Return how many dimensions count rows; see `Tensor.num_rows`."""
     return 2 if len(tensor.shape) >= 3 else max(0, len(tensor.shape) - 1)
 
@@ -226,7 +231,8 @@ def _axis(operation: Operation, values: Sequence[int], rank: int) -> int:
     return values[0] % rank
 
 
-def _constants(operation: Operation, position: int) -> list[int]:
+def constants(operation: Operation, position: int) -> list[int]:
+    """Return a constant input's values."""
     tensor = operation.input(position)
     if tensor.values is None or tensor.dtype not in ("int32", "int64"):
         raise operation.refuse(f"its input {position} is not constant")
