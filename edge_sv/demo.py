@@ -1,7 +1,7 @@
 """The whole path on one page: build a net for a device, enroll a voice with the package, verify others.
 
 All scores come from the built package, run by the interpreter its target runs; the float net scores the same
-recordings beside it, which shows what the conversion to int8 changed.
+recordings beside it, which shows what the conversion to int8 changed. Then the package runs on an emulated board.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from edge_sv.audio import read_speech
 from edge_sv.build import StageOutcome, build
 from edge_sv.embedders import Embedder, artifact_embedder, open_embedder
+from edge_sv.emulate import DEFAULT_BOARD, Emulation, Recordings, check_exact, emulate, load_board, tools_missing
 from edge_sv.errors import AccuracyGateFailed, DataError, ToolMissing, UsageError
 from edge_sv.features import Int16
 from edge_sv.resources import assets_dir
@@ -61,6 +62,7 @@ class Demo:
         enrolled: names of the enrolled recordings.
         heard: the verified recordings.
         cosine_to_float: the least cosine between the package's and the float net's embedding of a recording.
+        emulation: the package on an emulated board; None where there was none.
     """
 
     model: str
@@ -73,6 +75,7 @@ class Demo:
     enrolled: tuple[str, ...]
     heard: tuple[Heard, ...]
     cosine_to_float: float | None
+    emulation: Emulation | None
 
     @property
     def largest_score_change(self) -> float | None:
@@ -116,6 +119,7 @@ def run_demo(
     verify: Sequence[Recording],
     target: str = "tflite-micro",
     out: Path | None = None,
+    board: str | None = DEFAULT_BOARD,
     listen: Callable[[StageOutcome], None] | None = None,
 ) -> Demo:
     """Build a package, enroll with it and verify with it.
@@ -126,6 +130,7 @@ def run_demo(
         verify: recordings to compare with that voice.
         target: what to build for.
         out: where the package goes; None: see `build`.
+        board: where to emulate it; None: nowhere. Where the tools for that are missing, nothing is emulated.
         listen: called after each stage of the build.
 
     Raises:
@@ -135,6 +140,7 @@ def run_demo(
         AccuracyGateFailed: the converted model does not compute what its source computes.
         ToolMissing: the target's interpreter is not installed.
     """
+    place = load_board(board) if board is not None and not tools_missing() else None
     package = build(model, target=target, out=out, listen=listen).package
     runtime = "tflm" if package.arena_bytes is not None else "tflite"
     artifact = package.artifact
@@ -154,20 +160,29 @@ def run_demo(
         enrolled=tuple(recording.name for recording in enroll),
         heard=_hear(device, beside, enroll, verify),
         cosine_to_float=_least_cosine(device.embedder, net, [*enroll, *verify]) if net else None,
+        emulation=emulate(package, place, enroll=_named(enroll), verify=_named(verify)) if place else None,
     )
 
 
 def check_bundled(demo: Demo) -> None:
-    """Check the decisions about the bundled voices, whose speakers are known.
+    """Check the decisions about the bundled voices, whose speakers are known, and the emulated board's arithmetic.
 
     Raises:
         AccuracyGateFailed: one is wrong.
     """
     wrong = [h.recording for h in demo.heard if h.decision.accepted != is_bundled_speaker(h.recording)]
+    if demo.emulation is not None:
+        check_exact(demo.emulation)
+        verified = demo.emulation.verified
+        wrong += [f"{v.recording} (board)" for v in verified if v.accepted != is_bundled_speaker(v.recording)]
     if wrong:
         raise AccuracyGateFailed(
             f"'{demo.model}' decided wrongly about {', '.join(wrong)}", hint="use another net, or another threshold"
         )
+
+
+def _named(recordings: Sequence[Recording]) -> Recordings:
+    return [(recording.name, recording.pcm) for recording in recordings]
 
 
 def _hear(

@@ -9,10 +9,14 @@ import typer
 from rich.table import Table
 
 from edge_sv.build import StageOutcome
+from edge_sv.cli.emulate import figures
 from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
 from edge_sv.demo import Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
+from edge_sv.emulate import DEFAULT_BOARD, Emulation, tools_missing
+from edge_sv.emulate.tools import INSTALL
 
+NO_BOARD = "none"
 RUNTIMES = {"tflm": "TensorFlow Lite Micro's interpreter", "tflite": "LiteRT"}
 
 
@@ -26,6 +30,9 @@ def command(
     model: Annotated[str, typer.Option(help="A bundled net, or a model's folder.")] = "resnet-nano",
     target: Annotated[str, typer.Option(help="What to build for, see `edge-sv targets`.")] = "tflite-micro",
     out: Annotated[Path | None, typer.Option(help="The package's folder.", show_default="build/MODEL-TARGET")] = None,
+    board: Annotated[
+        str, typer.Option(help="The board to emulate, see `edge-sv targets`; none: no emulation.")
+    ] = DEFAULT_BOARD,
     mic: MicOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -34,13 +41,14 @@ def command(
     Every score is computed by the built package. Without recordings of your own, bundled synthetic voices are used:
     three recordings of one voice are enrolled, another one of it and those of other voices are verified; should the
     net decide one of them wrongly, the exit code is 5. With --mic you speak four times: three times to enroll, once
-    to be verified.
+    to be verified. The same then happens on an emulated board, where the emulator and the compiler are installed.
 
     \b
     Examples:
       edge-sv demo
       edge-sv demo --enroll me1.wav --enroll me2.wav --verify someone.wav
       edge-sv demo --mic 5
+      edge-sv demo --board mps3-an547
     """
     spoken = [Recording("microphone", pcm) for pcm in listen(mic, times=4)] if mic is not None else []
     bundled_enroll, bundled_verify = bundled_voices()
@@ -53,6 +61,7 @@ def command(
             model,
             target=target,
             out=out,
+            board=None if board == NO_BOARD else board,
             enroll=enrolled,
             verify=verified,
             listen=lambda stage: console.print(_describe(stage), soft_wrap=True),
@@ -61,6 +70,9 @@ def command(
         print_json(_document(demo))
     else:
         _print(demo)
+    missing = tools_missing()
+    if demo.emulation is None and board != NO_BOARD:
+        console.print(f"not emulated: {', '.join(missing)} not installed\n  try   {INSTALL}", soft_wrap=True)
     if not own:
         check_bundled(demo)
 
@@ -96,6 +108,25 @@ def _print(demo: Demo) -> None:
             ("package", str(demo.package)),
         ]
     )
+    if demo.emulation is not None:
+        typer.echo()
+        _print_emulation(demo.emulation, demo)
+
+
+def _print_emulation(emulation: Emulation, demo: Demo) -> None:
+    table = Table(title=f"the same on an emulated {emulation.board.name}")
+    table.add_column("recording")
+    for column in ("score", "difference"):
+        table.add_column(column, justify="right")
+    table.add_column("decision")
+    for verified, heard in zip(emulation.verified, demo.heard, strict=True):
+        decision = "[green]accepted[/green]" if verified.accepted else "[red]rejected[/red]"
+        score, difference = "-", "-"
+        if verified.score is not None:
+            score, difference = f"{verified.score:.3f}", f"{round(verified.score - heard.decision.score, 3) + 0.0:+.3f}"
+        table.add_row(verified.recording, score, difference, verified.refused or decision)
+    out_console().print(table)
+    print_rows(figures(emulation))
 
 
 def _loss(demo: Demo) -> str:
@@ -117,6 +148,7 @@ def _document(demo: Demo) -> dict[str, object]:
         "cosine_to_float": demo.cosine_to_float,
         "largest_score_change": demo.largest_score_change,
         "enrolled": list(demo.enrolled),
+        "emulation": demo.emulation.to_dict() if demo.emulation else None,
         "verified": [
             {
                 "recording": heard.recording,

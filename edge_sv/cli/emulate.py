@@ -42,7 +42,7 @@ def command(
     """
     place = load_board(board)
     found = read_package(package)
-    rate = found.artifact.features.sample_rate if found.speaker else 0
+    rate = found.speaker.features.sample_rate if found.speaker else 16_000
     console = err_console()
     with console.status(f"{package} on {place.name}") as status:
         done = emulate(
@@ -115,7 +115,7 @@ def _operators(done: Emulation) -> Table:
 
 
 def _read(paths: Sequence[Path], sample_rate: int) -> Recordings:
-    return {str(path): read_speech([path], sample_rate=sample_rate) for path in paths}
+    return [(str(path), read_speech([path], sample_rate=sample_rate)) for path in paths]
 
 
 def _number(value: float | None) -> str:

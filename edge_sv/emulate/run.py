@@ -20,8 +20,8 @@ def emulate(
     package: DevicePackage,
     board: Board,
     *,
-    enroll: Recordings | None = None,
-    verify: Recordings | None = None,
+    enroll: Recordings = (),
+    verify: Recordings = (),
     listen: Callable[[str], None] = _say_nothing,
 ) -> Emulation:
     """Run a package on an emulated board: its golden vectors, and recordings where it takes any.
@@ -40,7 +40,7 @@ def emulate(
         ToolMissing: the compiler or the emulator is not installed.
     """
     if package.speaker is not None:
-        return emulate_speaker(package, board, enroll=enroll or {}, verify=verify or {}, listen=listen)
+        return emulate_speaker(package, board, enroll=enroll, verify=verify, listen=listen)
     if enroll or verify:
         raise UsageError(f"{package.path} holds a bare net, which takes no recordings")
     return emulate_bare(package, board, listen=listen)

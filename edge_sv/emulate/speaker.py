@@ -24,8 +24,8 @@ from edge_sv.package.manifest import GeneratedPart
 from edge_sv.package.read import DevicePackage
 from edge_sv.tensor_format import Int8
 
-Recordings = Mapping[str, Int16]
-"""Name -> (num_samples,) int16 at the model's sample rate."""
+Recordings = Sequence[tuple[str, Int16]]
+"""Names and (num_samples,) int16 at the model's sample rate."""
 
 
 def emulate_speaker(
@@ -64,12 +64,12 @@ def emulate_speaker(
         differences = list(_check_golden(package, device, listen))
         expected = ExpectedDevice(artifact, fixed=not board.target.fpu)
         vectors = _golden_recordings(package)
-        for name, pcm in {**vectors, **enroll, **verify}.items():
+        for name, pcm in [*vectors, *enroll, *verify]:
             listen(f"embed {name}")
             differences.append(expected.compare(name, pcm, device.embed(pcm)))
         verified = _hold_session(device, enroll, verify)
         listen("count instructions")
-        measured = next(iter({**verify, **vectors}.values()))
+        _, measured = [*verify, *vectors][0]
         cost = device.measure(measured)
         operators = _operator_costs(artifact, device.count_operators(measured), cost.seconds)
     return Emulation(
@@ -128,23 +128,23 @@ def _check_golden(
     return found
 
 
-def _golden_recordings(package: DevicePackage) -> dict[str, Int16]:
+def _golden_recordings(package: DevicePackage) -> Recordings:
     rate = package.artifact.features.sample_rate
     names = [golden.name for golden in package.manifest.golden]
-    return {
-        f"golden/{name}/pcm.wav": read_recording(package.path / "golden" / name / "pcm.wav", sample_rate=rate)
+    return [
+        (f"golden/{name}/pcm.wav", read_recording(package.path / "golden" / name / "pcm.wav", sample_rate=rate))
         for name in reversed(names)
-    }
+    ]
 
 
 def _hold_session(device: EmulatedDevice, enroll: Recordings, verify: Recordings) -> tuple[Verified, ...]:
     if not enroll:
         return ()
-    answers = device.run_session(list(enroll.values()), list(verify.values()))
-    for name, answer in zip(enroll, answers, strict=False):
+    answers = device.run_session([pcm for _, pcm in enroll], [pcm for _, pcm in verify])
+    for (name, _), answer in zip(enroll, answers, strict=False):
         if not answer.startswith("enrolled"):
             raise DataError(f"the device does not enroll {name}", details={"got": answer.removeprefix("error ")})
-    return tuple(_decision(name, answer) for name, answer in zip(verify, answers[len(enroll) :], strict=True))
+    return tuple(_decision(name, answer) for (name, _), answer in zip(verify, answers[len(enroll) :], strict=True))
 
 
 def _decision(name: str, answer: str) -> Verified:

@@ -3,6 +3,6 @@
 
 #include EMULATOR_NET_HEADER
 
-extern uint8_t emulator_memory[];
+extern uint8_t device_memory[];
 
-ESV_ALIGNED(16) uint8_t emulator_memory[EMULATOR_MEMORY_BYTES];
+ESV_ALIGNED(16) uint8_t device_memory[EMULATOR_MEMORY_BYTES];

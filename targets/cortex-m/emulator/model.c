@@ -9,7 +9,7 @@
 #define NET(name) EMULATOR_JOIN(EMULATOR_NET, name)
 #define MAX_PORTS 14
 
-extern uint8_t emulator_memory[]; /* the net's arena */
+extern uint8_t device_memory[]; /* the net's arena */
 
 typedef struct {
     int handle;
@@ -53,13 +53,13 @@ int main(int argc, char *argv[])
     emulator_stack_paint();
     for (size_t vector = emulator_number(argv[1]); vector > 0; --vector) {
         for (int i = 0; i < num_inputs; ++i) {
-            (void)emulator_read(inputs[i].handle, NET(_input)(emulator_memory, i), inputs[i].bytes);
+            (void)emulator_read(inputs[i].handle, NET(_input)(device_memory, i), inputs[i].bytes);
         }
         const uint64_t before = emulator_counts();
-        NET(_invoke)(emulator_memory);
+        NET(_invoke)(device_memory);
         counts += emulator_counts() - before;
         for (int i = 0; i < num_outputs; ++i) {
-            (void)emulator_write_bytes(outputs[i].handle, NET(_output)(emulator_memory, i), outputs[i].bytes);
+            (void)emulator_write_bytes(outputs[i].handle, NET(_output)(device_memory, i), outputs[i].bytes);
         }
     }
     emulator_write("inference ");

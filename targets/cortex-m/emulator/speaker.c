@@ -21,7 +21,7 @@
 #define CONSTANT(name) EMULATOR_JOIN(EMULATOR_NET_UPPER, name)
 #define CHUNK_SAMPLES 1600
 
-extern uint8_t emulator_memory[];
+extern uint8_t device_memory[];
 
 static int16_t emulator_chunk[CHUNK_SAMPLES];
 static int emulator_frames_file = -1;
@@ -82,7 +82,7 @@ static esv_status emulator_prepare(esv **device, const esv_net *net, const esv_p
     const esv_config wanted = CONSTANT(_CONFIG)(port);
     config = wanted;
     config.net = net;
-    return esv_init(device, &config, emulator_memory, CONSTANT(_MEMORY_BYTES));
+    return esv_init(device, &config, device_memory, CONSTANT(_MEMORY_BYTES));
 }
 
 /* Feeds a file; counts: what the library's functions took. */
@@ -121,13 +121,13 @@ static int emulator_run_vectors(const char *digits)
         segments = segments * 10u + (size_t)(*digits - '0');
     }
     for (; segments > 0 && status == ESV_OK; --segments) {
-        NET.begin(emulator_memory);
+        NET.begin(device_memory);
         for (size_t frame = 0; frame < NET.frames && status == ESV_OK; ++frame) {
             (void)emulator_read(in, values, NET.num_mels);
-            status = NET.push(emulator_memory, values);
+            status = NET.push(device_memory, values);
         }
         if (status == ESV_OK) {
-            status = NET.finish(emulator_memory, values);
+            status = NET.finish(device_memory, values);
         }
         (void)emulator_write_bytes(out, values, NET.embedding_dim);
     }
