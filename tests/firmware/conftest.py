@@ -26,6 +26,7 @@ HOW_TO_INSTALL = {
     "clang": "apt-get install clang",
     "arm-none-eabi-gcc": "apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "cmake": "apt-get install cmake",
+    "qemu-system-arm": "apt-get install qemu-system-arm",
 }
 
 RUNTIME = """
@@ -45,9 +46,9 @@ def tool(name: str) -> str:
     return path
 
 
-def run(command: Sequence[str | Path]) -> str:
-    """Run a program; fail with what it wrote."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+def run(command: Sequence[str | Path], *, folder: Path | None = None) -> str:
+    """Run a program, in a folder; fail with what it wrote."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}"
     return done.stdout
 

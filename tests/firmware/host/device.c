@@ -21,6 +21,9 @@
 #ifndef DEVICE_MEMORY_BYTES
 #define DEVICE_MEMORY_BYTES 65536u
 #endif
+#ifndef DEVICE_HEARS
+#define DEVICE_HEARS 20000u
+#endif
 #define DEVICE_TOP_N 3
 #define ANSWER_BYTES 65536u
 
@@ -59,14 +62,14 @@ static void device_write_line(void *context, const char *line)
     ++device_answered;
 }
 
-/* A microphone that hears a square wave and ends after 20,000 samples. */
+/* A microphone that hears a square wave and ends after some samples. */
 static size_t device_record(void *context, int16_t *pcm, size_t count)
 {
     static uint32_t heard = 0;
     (void)context;
     for (size_t i = 0; i < count; ++i) {
-        if (heard == 20000) {
-            heard = 0;
+        if (heard == DEVICE_HEARS) {
+            heard = i == 0 ? 0 : heard;
             return i;
         }
         pcm[i] = heard++ / 20 % 2 == 0 ? 5000 : -5000;
