@@ -31,7 +31,7 @@ from edge_sv.target import Target, load_target
 tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TARGETS = ["tflite-micro", "tflite"]
+TARGETS = ["tflite-micro", "tflite", "cortex-m"]
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +70,15 @@ def test_artifact_comes_back_whole(packages: dict[str, DevicePackage], tiny_arti
     assert _same(open_artifact(packages[name].path), tiny_artifact)
 
 
+def test_packages_of_the_first_schema_can_be_read(copy_of: Callable[[str], Path], tiny_artifact: ModelArtifact) -> None:
+    path = copy_of("tflite-micro") / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["schema_version"] = 1
+    del manifest["generated"], manifest["sizes"]["state_bytes"]
+    path.write_text(json.dumps(manifest))
+    assert _same(read_package(path.parent).artifact, tiny_artifact)
+
+
 def test_bare_tflite_comes_back_whole(packages: dict[str, DevicePackage], tiny_artifact: ModelArtifact) -> None:
     assert _same(read_package(packages["tflite"].path / "model.tflite").artifact, tiny_artifact)
 
@@ -102,7 +111,7 @@ def test_same_inputs_same_bytes(
 @pytest.mark.parametrize("name", TARGETS)
 def test_manifest_tells_everything(packages: dict[str, DevicePackage], tiny_artifact: ModelArtifact, name: str) -> None:
     manifest = json.loads((packages[name].path / "manifest.json").read_text())
-    assert manifest["schema_version"] == 1
+    assert manifest["schema_version"] == 2
     assert manifest["model"]["sha256"] == tiny_artifact.sha256
     assert manifest["features"] == tiny_artifact.features.to_dict()
     assert manifest["input"]["shape"] == [1, 50, 16, 1]
@@ -178,7 +187,7 @@ def test_damage_to_any_file_is_named(copy_of: Callable[[str], Path], name: str) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.update(schema_version=2), "another schema version"),
+        (lambda m: m.update(schema_version=3), "another schema version"),
         (lambda m: m.update(surprise=1), "surprise"),
         (lambda m: m.pop("arena"), "arena"),
         (lambda m: m["features"].update(num_mels=0), "damaged"),
@@ -319,9 +328,9 @@ def test_reading_needs_no_runtime(packages: dict[str, DevicePackage]) -> None:
         "from pathlib import Path\nfrom edge_sv.package import read_package\n"
         "print([read_package(Path(name)).artifact.sha256 for name in sys.argv[1:]])\n"
     )
-    folders = [packages["tflite-micro"].path, packages["tflite"].path, packages["tflite"].path / "model.tflite"]
+    folders = [*(package.path for package in packages.values()), packages["tflite"].path / "model.tflite"]
     done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True, cwd=REPOSITORY)
-    assert done.stdout.count(packages["tflite"].artifact.sha256) == 3, done.stderr
+    assert done.stdout.count(packages["tflite"].artifact.sha256) == 4, done.stderr
 
 
 def test_the_readme_s_python_runs(packages: dict[str, DevicePackage], monkeypatch: pytest.MonkeyPatch) -> None:
