@@ -72,37 +72,67 @@ static inline void esv_conv_copy(int8_t *out, const int8_t *in, uint32_t count)
 #endif
 }
 
-/* Copies what one row gives to columns: `count` pixels from x on; outside of the row there is the zero point.
- * out: where the row begins in the first column. */
+static int8_t *esv_conv_fill_padding(const esv_conv_params *params, uint32_t count, uint32_t column, int8_t *out)
+{
+    for (; count > 0; --count, out += column) {
+        memset(out, params->input_zero_point, params->in_channels);
+    }
+    return out;
+}
+
+/* count: from 1. */
+static int8_t *esv_conv_fill_pixels(const int8_t *in, uint32_t channels, uint32_t in_step, uint32_t count,
+                                    uint32_t column, int8_t *out)
+{
+    if (channels == 1) {
+        do {
+            *out = *in;
+            in += in_step;
+            out += column;
+        } while (--count > 0);
+    } else {
+        do {
+            esv_conv_copy(out, in, channels);
+            in += in_step;
+            out += column;
+        } while (--count > 0);
+    }
+    return out;
+}
+
+/* Copies what one row gives to columns: `count` pixels from x on, each `dilation` further than the one before; outside
+ * of the row there is the zero point. out: where the row begins in the first column. */
 static void esv_conv_fill_row(const esv_conv_params *params, const int8_t *row, int32_t x, uint32_t count,
                               uint32_t column, int8_t *out)
 {
-    const uint32_t channels = params->in_channels;
-    for (; count > 0; --count, x += params->dilation_width, out += column) {
-        if (x < 0 || x >= params->in_width) {
-            memset(out, params->input_zero_point, channels);
-        } else if (channels == 1) {
-            *out = row[x];
-        } else {
-            esv_conv_copy(out, row + (uint32_t)x * channels, channels);
-        }
+    const int32_t step = params->dilation_width;
+    uint32_t before = 0;
+    for (; x < 0 && before < count; x += step) {
+        ++before;
     }
+    const uint32_t reach = x < params->in_width ? (uint32_t)(params->in_width - x + step - 1) / (uint32_t)step : 0u;
+    const uint32_t inside = reach < count - before ? reach : count - before;
+    out = esv_conv_fill_padding(params, before, column, out);
+    if (inside > 0) {
+        const uint32_t channels = params->in_channels;
+        out = esv_conv_fill_pixels(row + (uint32_t)x * channels, channels, (uint32_t)step * channels, inside, column,
+                                   out);
+    }
+    esv_conv_fill_padding(params, count - before - inside, column, out);
 }
 
 static void esv_conv_fill(const esv_conv_params *params, const esv_conv_tile *tile, const int8_t *const rows[],
                           int32_t first, int8_t *columns)
 {
-    const uint32_t size = (uint32_t)params->kernel_height * params->in_channels;
+    if (tile->column != (uint32_t)params->kernel_height * params->in_channels) {
+        memset(columns, 0, tile->columns_bytes); /* the ends of columns */
+    }
     for (uint32_t residue = 0; residue < tile->residues; ++residue) {
-        const int32_t x = first + (int32_t)residue;
         for (uint32_t ky = 0; ky < params->kernel_height; ++ky) {
-            esv_conv_fill_row(params, rows[ky], x, tile->per_phase, tile->column, columns + ky * params->in_channels);
+            esv_conv_fill_row(params, rows[ky], first + (int32_t)residue, tile->per_phase, tile->column,
+                              columns + ky * params->in_channels);
         }
-        for (uint32_t slot = 0; slot < tile->per_phase; ++slot, columns += tile->column) {
-            for (uint32_t i = size; i < tile->column; ++i) {
-                columns[i] = 0;
-            }
-        }
+        columns += tile->per_phase * tile->column;
     }
 }
 
