@@ -26,9 +26,19 @@ _SHARE_BITS = 30
 _BLOCK_FRAMES = 64  # so few that a block stays in the cache
 
 
-def mel_power(windows: Int16, tables: FrontEndTables) -> UInt64:
-    """Compute mel powers, (num_frames, window_length) samples -> (num_mels, num_frames), Q(2 f - power_shift + 15)."""
-    return _bands(_power_spectrum(windows, tables), tables)
+def mel_power(windows: Int16, tables: FrontEndTables) -> tuple[UInt64, Int64]:
+    """Compute mel powers.
+
+    Args:
+        windows: (num_frames, window_length) samples.
+        tables: the constants.
+
+    Returns:
+        (num_mels, num_frames) powers in Q(2 f - power_shift + 15), and (num_frames,) how often the samples were
+        doubled before.
+    """
+    doublings = _headroom(windows, tables)
+    return _bands(_power_spectrum(windows, doublings, tables), tables), doublings
 
 
 def log_q24(values: UInt64) -> Int64:
@@ -46,9 +56,22 @@ def log_q24(values: UInt64) -> Int64:
 def quantized(windows: Int16, tables: FrontEndTables) -> npt.NDArray[np.int8]:
     """Turn the windows of one recording, in order, into int8 frames, (num_frames, num_mels)."""
     blocks = [windows[start : start + _BLOCK_FRAMES] for start in range(0, len(windows), _BLOCK_FRAMES)]
-    mels = np.concatenate([mel_power(block, tables).T for block in blocks])
-    levels = log_q24(np.maximum(mels, np.uint64(tables.floor))) + int(tables.log_offset)
+    levels = np.concatenate([_levels(block, tables) for block in blocks])
     return _quantize(_normalized(levels, tables), tables)
+
+
+def _levels(windows: Int16, tables: FrontEndTables) -> Int64:
+    """Compute log-mel values, (num_frames, num_mels) Q24."""
+    mels, doublings = mel_power(windows, tables)
+    floor = np.uint64(tables.floor) << (2 * doublings).astype(np.uint64)
+    offset = int(tables.log_offset) - 2 * doublings * LN_2_Q24
+    return np.asarray((log_q24(np.maximum(mels, floor)) + offset).T)
+
+
+def _headroom(windows: Int16, tables: FrontEndTables) -> Int64:
+    """Return how often all samples of each window can be doubled, at most window_shift times; (num_frames,)."""
+    used = np.bitwise_or.reduce(windows ^ (windows >> 15), axis=1).astype(np.float64)
+    return np.asarray(np.minimum(15 - np.frexp(used)[1], tables.window_shift), np.int64)
 
 
 def _normalized(levels: Int64, tables: FrontEndTables) -> Int64:
@@ -69,11 +92,11 @@ def _quantize(values: Int64, tables: FrontEndTables) -> npt.NDArray[np.int8]:
     return np.asarray(np.clip(rounded + tables.zero_point, tables.low, tables.high), np.int8)
 
 
-def _power_spectrum(windows: Int16, tables: FrontEndTables) -> Int64:
+def _power_spectrum(windows: Int16, doublings: Int64, tables: FrontEndTables) -> Int64:
     """Compute the powers of all bins, (size / 2, num_frames); bin 0 has no band and stays 0."""
     samples = np.zeros((tables.size, len(windows)), np.int64)
     weighted = windows.T.astype(np.int64) * tables.window[: tables.window_length, None]
-    samples[: tables.window_length] = weighted >> tables.window_shift
+    samples[: tables.window_length] = weighted >> (tables.window_shift - doublings)
     real, imag = half_length_transform(samples, tables, _multiply)
     points = tables.points
     k = np.arange(1, points // 2)

@@ -13,12 +13,10 @@ from edge_sv.device.fft import Complex, add, half_length_transform, joins, subtr
 from edge_sv.device.tables import FrontEndTables
 from edge_sv.features import Float32, Int16
 
-LOG_POLYNOMIAL = tuple(
-    np.float32(float.fromhex(text))
-    for text in ("-0x1.e156c6p-5", "0x1.ce345ep-3", "-0x1.e29cd2p-2", "0x1.feb1a2p-1")
-)
-LN_2 = np.float32(float.fromhex("0x1.62e43p-1"))
+LOG_POLYNOMIAL = tuple(np.float32(c) for c in (-0.0587571971, 0.22568582, -0.471301347, 0.997448981))
+"""Of the mantissa, the highest power first."""
 
+LN_2 = np.float32(0.693147182)
 _BLOCK_FRAMES = 64  # so few that a block stays in the cache
 
 

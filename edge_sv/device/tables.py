@@ -3,8 +3,9 @@
 The integer path's formats, with f = 15 - window_shift fraction bits after the window:
 
 - samples behind the window: Q(f). No sum of the FFT leaves 32 bits, because the windowed samples' magnitudes add up
-  to less than 2^31 (see `_fraction_bits`); at 16 kHz and 25 ms f is 8. So nothing needs scaling on the way, and the
-  rounding errors of the FFT stay below those of the 16-bit samples themselves, however quiet the recording is.
+  to less than 2^31 (see `_fraction_bits`); at 16 kHz and 25 ms f is 8, and nothing needs scaling on the way. The FFT's
+  rounding errors are some tens of units, so a quiet window's samples are doubled before, while they all fit: its
+  logarithms take that back.
 - powers: Q(2 f - power_shift), so that no band's weighted sum leaves 64 bits.
 - weights, sines and cosines: Q15. Logarithms and means: Q24. Steps of the net's input: Q16.
 """
@@ -176,10 +177,12 @@ def _segments(config: FeatureConfig) -> tuple[int, Array, Array]:
 
 def _turns(size: int) -> tuple[Array, Array]:
     """Return exp(-2 pi i a) as (cosine, -sine) for the steps, (size / 8 - 1, 3, 2), and the join, (size / 4 - 1, 2)."""
-    of_steps = np.arange(1, size // 8)[:, None] * np.array([1, 2, 3]) * (2 / size)
-    of_join = np.arange(1, size // 4) / size
-    of_steps, of_join = (2 * np.pi * angles for angles in (of_steps, of_join))
-    return tuple(np.stack([np.cos(angles), -np.sin(angles)], axis=-1) for angles in (of_steps, of_join))
+    of_steps = np.arange(1, size // 8)[:, None] * np.array([1, 2, 3]) * (4 * np.pi / size)
+    of_join = np.arange(1, size // 4) * (2 * np.pi / size)
+    return (
+        np.stack([np.cos(of_steps), -np.sin(of_steps)], axis=-1),
+        np.stack([np.cos(of_join), -np.sin(of_join)], axis=-1),
+    )
 
 
 def _first_radix(points: int) -> int:
@@ -288,8 +291,8 @@ def _initializers(values: Array) -> list[str]:
 
 
 def _number(value: int | float) -> str:
-    """Write an integer, or a float32 exactly."""
+    """Write an integer, or a float32 in the nine digits that tell it from all others."""
     if isinstance(value, int):
         return str(value)
-    mantissa, exponent = value.hex().split("p")
-    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}p{exponent}f"
+    text = f"{value:.9g}"
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"

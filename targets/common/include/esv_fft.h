@@ -56,7 +56,7 @@ typedef union {
 typedef struct {
     uint16_t size;          /* points: a power of two, 16 to 4096 */
     uint16_t window_length; /* samples, at most size */
-    uint8_t window_shift;   /* integers: samples are Q(15 - window_shift), so that no sum leaves 32 bits */
+    uint8_t window_shift;   /* integers: samples become Q(15 - window_shift), so that no sum leaves 32 bits */
     uint8_t power_shift;    /* integers: powers lose these low bits, so that no band's sum leaves 64 bits */
     const esv_fft_weight
         *window; /* (window_length, rounded up to even by a 0); float32: times the scale of samples, / 2 */
@@ -65,9 +65,10 @@ typedef struct {
     const uint16_t *order;          /* (size / 8, or size / 4) where the first step writes each of its groups */
 } esv_fft_tables;
 
-/* Writes the powers of bins 1 to size / 2 - 1; bin 0 is left undefined. samples: (window_length, rounded up to even);
- * bins: (size / 2). */
-void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins);
+/* Writes the powers of bins 1 to size / 2 - 1; bin 0 is left undefined. Returns how often the samples were doubled
+ * before: integers lose less of a quiet recording so, and its powers are 4 times as large for each. samples:
+ * (window_length, rounded up to even); bins: (size / 2). */
+int esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins);
 
 #ifdef __cplusplus
 }

@@ -19,42 +19,51 @@ static int32_t esv_features_log_q24(uint64_t x)
 }
 
 /* Rounds half away from zero and clips. */
-static int8_t esv_features_quantize(const esv_features_config *config, int32_t value_q24)
+static inline int8_t esv_features_quantize(int32_t steps_q16, int32_t zero_point, int32_t low, int32_t high)
 {
-    const int32_t steps_q16 = (int32_t)(((int64_t)value_q24 * config->inverse_scale) >> 24);
     const int32_t rounded = steps_q16 < 0 ? -((32768 - steps_q16) >> 16) : (steps_q16 + 32768) >> 16;
-    const int32_t quantized = rounded + config->zero_point;
-    return (int8_t)(quantized < config->low ? config->low : quantized > config->high ? config->high : quantized);
+    const int32_t quantized = rounded + zero_point;
+    return (int8_t)(quantized < low ? low : quantized > high ? high : quantized);
+}
+
+/* Takes a log-mel value, updates its band's mean, returns the level above it. All Q24. */
+static inline int32_t esv_features_level(int32_t value_q24, int32_t share_q30, int32_t *mean_q24)
+{
+    const int32_t before_q24 = *mean_q24;
+    const int32_t now_q24 = before_q24 + (int32_t)(((int64_t)(value_q24 - before_q24) * share_q30) >> 30);
+    *mean_q24 = now_q24;
+    return value_q24 - now_q24;
 }
 
 void esv_features_compute(esv_features *self, int8_t *frame)
 {
-    const esv_features_config *config = self->config;
-    esv_fft_power_spectrum(&config->fft, self->samples, self->bins);
-    if (self->counted < config->horizon_frames) {
+    const esv_features_config config = *self->config; /* a copy: the frame's bytes might be anyone's */
+    const int doublings = esv_fft_power_spectrum(&self->config->fft, self->samples, self->bins);
+    const uint64_t floor = config.floor << (2 * doublings);
+    const int32_t offset_q24 = config.log_offset - 2 * doublings * ESV_FEATURES_LN_2_Q24;
+    if (self->counted < config.horizon_frames) {
         ++self->counted;
     }
-    const int32_t share_q30 = self->counted > 0 ? (int32_t)((1u << 30) / self->counted) : 0;
-    const esv_fft_bin *bin = &self->bins[config->first_bin];
-    const int16_t *weight_q15 = config->rising;
+    const int32_t share_q30 = self->counted > 0 ? (1 << 30) / self->counted : 0;
+    const esv_fft_bin *bin = &self->bins[config.first_bin];
+    const int16_t *weight_q15 = config.rising;
+    int32_t *mean_q24 = self->mean;
     uint64_t risen = 0; /* the rising side of the band whose falling side comes next */
-    for (size_t segment = 0; segment <= config->num_mels; ++segment) {
+    for (size_t segment = 0; segment <= config.num_mels; ++segment) {
         uint64_t total = 0;
         uint64_t rising = 0;
-        for (size_t n = config->segment_bins[segment]; n > 0; --n) {
-            const uint64_t power = (bin++)->power;
-            total += power;
-            rising += power * (uint16_t)*weight_q15++;
+        for (const esv_fft_bin *end = bin + config.segment_bins[segment]; bin < end; ++bin) {
+            total += bin->power;
+            rising += bin->power * (uint16_t)*weight_q15++;
         }
-        const uint64_t mel = risen + ((total << 15) - rising);
-        risen = rising;
         if (segment > 0) {
-            int32_t *mean = &self->mean[segment - 1]; /* Q24 */
-            const uint64_t heard = mel > config->floor ? mel : config->floor;
-            const int32_t level_q24 = esv_features_log_q24(heard) + config->log_offset;
-            *mean += (int32_t)(((int64_t)(level_q24 - *mean) * share_q30) >> 30);
-            *frame++ = esv_features_quantize(config, level_q24 - *mean);
+            const uint64_t mel = risen + ((total << 15) - rising);
+            const int32_t value_q24 = esv_features_log_q24(mel > floor ? mel : floor) + offset_q24;
+            const int32_t level_q24 = esv_features_level(value_q24, share_q30, mean_q24++);
+            const int32_t steps_q16 = (int32_t)(((int64_t)level_q24 * config.inverse_scale) >> 24);
+            *frame++ = esv_features_quantize(steps_q16, config.zero_point, config.low, config.high);
         }
+        risen = rising;
     }
 }
 

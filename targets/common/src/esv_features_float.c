@@ -15,11 +15,11 @@ static inline float esv_features_log(int32_t bits)
     float mantissa;
     memcpy(&mantissa, &mantissa_bits, sizeof mantissa);
     const float f = mantissa - 1.0f;
-    float p = -0x1.e156c6p-5f;
-    p = p * f + 0x1.ce345ep-3f;
-    p = p * f - 0x1.e29cd2p-2f;
-    p = p * f + 0x1.feb1a2p-1f;
-    return (float)exponent * 0x1.62e43p-1f + p * f;
+    float p = -0.0587571971f;
+    p = p * f + 0.22568582f;
+    p = p * f - 0.471301347f;
+    p = p * f + 0.997448981f;
+    return (float)exponent * 0.693147182f + p * f;
 }
 
 static inline int32_t esv_features_bits(float x)
@@ -49,7 +49,7 @@ static inline float esv_features_level(float mel, int32_t floor_bits, float shar
 void esv_features_compute(esv_features *self, int8_t *frame)
 {
     const esv_features_config config = *self->config; /* a copy: the frame's bytes might be anyone's */
-    esv_fft_power_spectrum(&self->config->fft, self->samples, self->bins);
+    (void)esv_fft_power_spectrum(&self->config->fft, self->samples, self->bins);
     if (self->counted < config.horizon_frames) {
         ++self->counted;
     }

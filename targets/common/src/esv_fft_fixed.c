@@ -33,11 +33,28 @@ static inline uint64_t esv_fft_square(esv_fft_complex a, uint8_t power_shift)
     return (esv_integer_square(a.re) + esv_integer_square(a.im)) >> power_shift;
 }
 
+/* Returns how often all samples can be doubled, at most window_shift times. */
+static int esv_fft_headroom(const esv_fft_tables *tables, const int16_t *samples)
+{
+    int32_t used = 0; /* bits */
+    for (size_t i = 0; i < tables->window_length; ++i) {
+        used |= samples[i] ^ (samples[i] >> 15);
+    }
+    int doublings = 0;
+    while (doublings < tables->window_shift && (used >> (14 - doublings)) == 0) {
+        ++doublings;
+    }
+    return doublings;
+}
+
 /* Separates the transforms of even and odd samples, joins them to the real transform, squares. Sums are twice what
  * they should be: one is halved, the other takes half of the product. */
-void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
+int esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
 {
-    esv_fft_half_length(tables, samples, bins);
+    const int doublings = esv_fft_headroom(tables, samples);
+    esv_fft_tables scaled = *tables;
+    scaled.window_shift = (uint8_t)(tables->window_shift - doublings);
+    esv_fft_half_length(&scaled, samples, bins);
     const size_t points = tables->size / 2u;
     const uint8_t shift = tables->power_shift;
     for (size_t k = 1; k < points / 2; ++k) {
@@ -51,6 +68,7 @@ void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples
     }
     const esv_fft_complex middle = bins[points / 2].value;
     bins[points / 2].power = esv_fft_square(middle, shift);
+    return doublings;
 }
 
 #endif

@@ -21,7 +21,7 @@ static inline float esv_fft_square(esv_fft_complex a) { return a.re * a.re + a.i
 
 /* Separates the transforms of even and odd samples, joins them to the real transform, squares. The window's factor 1/2
  * makes up for sums where means belong. */
-void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
+int esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples, esv_fft_bin *bins)
 {
     esv_fft_half_length(tables, samples, bins);
     const size_t points = tables->size / 2u;
@@ -36,6 +36,7 @@ void esv_fft_power_spectrum(const esv_fft_tables *tables, const int16_t *samples
     }
     const esv_fft_complex middle = bins[points / 2].value;
     bins[points / 2].power = 4.0f * esv_fft_square(middle);
+    return 0;
 }
 
 #endif
