@@ -8,20 +8,27 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from edge_sv.errors import DataError
 from edge_sv_converters.c_source.graph import Operation, Tensor
 
 NONE, RELU, RELU_N1_TO_1, RELU6 = 0, 1, 2, 3
 SAME, VALID = 0, 1
+MAX_FACTOR = float(1 << 30)
 LIMITS = {"int8": (-128, 127), "int16": (-32768, 32767)}
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """Write a real factor as `multiplier * 2**(shift - 31)`, multiplier in [2**30, 2**31); 0 as (0, 0).
 
+    Raises:
+        DataError: the factor is not finite, or so large that a 32-bit sum cannot be shifted by it.
+
     Source: TensorFlow Lite, quantization_util.cc, QuantizeMultiplier.
     """
     if real == 0.0:
         return 0, 0
+    if not 0 < real < MAX_FACTOR:
+        raise DataError(f"cannot compile a rescaling by {real:g}", details={"cause": "scales far apart, or damaged"})
     fraction, shift = math.frexp(real)
     multiplier = _round_half_away(fraction * (1 << 31))
     if multiplier == 1 << 31:
