@@ -3,6 +3,7 @@ the whole utterance, at the exported length and at others."""
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from edge_sv_converters.c_source.emitted import describe_speaker
+from edge_sv_converters.c_source.generate import CSourceConverter
 from edge_sv_converters.c_source.graph import read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
 from edge_sv_converters.c_source.stream_source import emit_streaming
 from edge_sv_converters.c_source.streaming import NotLocal, StreamingPlan, plan_streaming
 
 from edge_sv.arena import import_tflm
+from edge_sv.errors import UsageError
 from edge_sv.resources import assets_dir
 from tests.firmware.conftest import COMMON, WARNINGS, run, tool
 from tests.int8_models import SAME, VALID, Int8Model, with_frames
@@ -48,7 +51,7 @@ class StreamedNet:
         assert isinstance(plan, StreamingPlan), str(plan)
         self.model, self.plan, self._folder = model, plan, folder
         self._speaker = describe_speaker(read_graph(model), model)
-        emitted = emit_streaming(program, plan, prefix=PREFIX, banner="Test.", speaker=self._speaker)
+        emitted = emit_streaming(plan, prefix=PREFIX, banner="Test.", speaker=self._speaker)
         for name, text in emitted.files.items():
             (folder / name).write_text(text)
         self._program = folder / "net"
@@ -151,6 +154,7 @@ def test_random_nets(seed: int, tmp_path: Path, kernels: Path) -> None:
 @pytest.mark.parametrize("seed", range(1000, 1200))
 def test_many_random_nets(seed: int, tmp_path: Path, kernels: Path) -> None:
     test_random_nets(seed, tmp_path, kernels)
+    test_two_passes_over_kept_frames(seed, tmp_path, kernels)
 
 
 @pytest.mark.parametrize("axes", [(1,), (1, 2)], ids=["time", "time and frequency"])
@@ -166,8 +170,8 @@ def test_the_mean_of_every_number_of_frames(tmp_path: Path, kernels: Path) -> No
     StreamedNet(model.pack(model.mean(model.input, (1, 2))), tmp_path, kernels).check(range(1, 2001))
 
 
-def random_net(seed: int) -> bytes:
-    """Write a net of random operators, local up to its pooling."""
+def random_net(seed: int, *, passes: int = 1) -> bytes:
+    """Write a net of random operators, local up to its pooling; with two passes also over deviations from the mean."""
     rng = np.random.default_rng(seed)
     mels = int(rng.integers(3, 14))
     net = Int8Model((1, int(rng.integers(40, 90)), mels, 1), seed=seed)
@@ -175,6 +179,8 @@ def random_net(seed: int) -> bytes:
     for _ in range(int(rng.integers(2, 6))):
         x = _BLOCKS[int(rng.integers(len(_BLOCKS)))](net, x, rng)
     means = [net.mean(x, axes) for axes in ((1,), (1, 2)) if axes == (1, 2) or rng.integers(2)]
+    if passes == 2:
+        means.append(net.mean(net.unary("RELU", net.join("SUB", x, net.mean(x, (1,)))), (1,)))
     pooled = [net.reshape(mean, (1, 1, 1, int(np.prod(net.shape(mean))))) for mean in means]
     return net.pack(_join_pooled(net, pooled))
 
@@ -182,7 +188,7 @@ def random_net(seed: int) -> bytes:
 def _join_pooled(net: Int8Model, pooled: list[int]) -> int:
     """Embed each pooled vector, and add the embeddings."""
     embeddings = [net.conv(vector, 5) for vector in pooled]
-    output = embeddings[0] if len(embeddings) == 1 else net.join("ADD", *embeddings)
+    output = functools.reduce(lambda a, b: net.join("ADD", a, b), embeddings)
     return net.reshape(output, (1, 5))
 
 
@@ -256,35 +262,59 @@ _BLOCKS = [
 ]
 
 
-def _refusal(model: bytes) -> str:
+@pytest.mark.parametrize("seed", range(4))
+def test_two_passes_over_kept_frames(seed: int, tmp_path: Path, kernels: Path) -> None:
+    net = StreamedNet(random_net(seed, passes=2), tmp_path, kernels)
+    assert net.plan.obstacle is not None
+    assert net.plan.obstacle.operator.startswith("SUB")
+    exported = net.plan.least_frames
+    assert exported == net.plan.max_frames
+    net.check([exported, exported])
+    answers = net.answer([net.utterance(n) for n in (exported - 1, exported + 1)], begun=[exported] * 2)
+    assert [answer.statuses for answer in answers] == [(OK, OK, SHAPE), (OK, SHAPE, OK)]
+
+
+def _obstacle(model: bytes) -> str:
+    """Return why a net is not local."""
     plan = plan_streaming(lower_graph(read_graph(model)))
-    assert isinstance(plan, NotLocal)
-    return str(plan)
+    return str(plan if isinstance(plan, NotLocal) else plan.obstacle)
 
 
 def test_a_net_with_squeeze_and_excitation_is_not_local() -> None:
-    assert "MUL 'block1_se_scale'" in _refusal(bundled("ecapa-small"))
-    assert "known after the last frame" in _refusal(bundled("ecapa-small"))
+    why = _obstacle(bundled("ecapa-small"))
+    assert why.startswith("MUL 'block1_se_scale' (operator 18) needs 'block1_se_gate', which is known after the last")
 
 
-def test_two_passes_over_the_frames_are_not_local() -> None:
-    net = Int8Model((1, 20, 4, 1))
-    mean = net.mean(net.input, (1,))
-    why = _refusal(net.pack(net.mean(net.join("SUB", net.input, mean), (1,))))
-    assert why.startswith(f"SUB 'tensor{mean + 1}' (operator 1) needs 'tensor{mean}', which is known after")
+def test_the_generator_says_why_there_is_no_streaming_plan() -> None:
+    generator = CSourceConverter()
+    net = generator.generate(bundled("ecapa-small"), prefix=PREFIX, banner="Test.", speaker=True)
+    assert net.plan == "static"
+    assert [(cost.name, cost.ram_bytes is None) for cost in net.plans] == [("static", False), ("streaming", True)]
+    assert net.plans[1].note.startswith("no, because MUL 'block1_se_scale' (operator 18)")
+    with pytest.raises(UsageError, match="no streaming plan"):
+        generator.generate(bundled("ecapa-small"), prefix=PREFIX, banner="Test.", speaker=True, plan="streaming")
+
+
+def test_the_generator_takes_the_smaller_plan_unless_told() -> None:
+    generator, model = CSourceConverter(), bundled("resnet-nano")
+    net = generator.generate(model, prefix=PREFIX, banner="Test.", speaker=True)
+    static = generator.generate(model, prefix=PREFIX, banner="Test.", speaker=True, plan="static")
+    assert (net.plan, static.plan) == ("streaming", "static")
+    assert net.plans == static.plans
+    assert net.ram_bytes < static.ram_bytes
 
 
 def test_a_constant_along_time_is_not_local() -> None:
     net = Int8Model((1, 20, 4, 1))
     x = net.join("ADD", net.input, net.constant((1, 20, 4, 1)))
-    assert "a constant that differs from frame to frame" in _refusal(net.pack(net.mean(x, (1, 2))))
+    assert "a constant that differs from frame to frame" in _obstacle(net.pack(net.mean(x, (1, 2))))
 
 
 def test_frames_that_are_moved_are_not_local() -> None:
     net = Int8Model((1, 20, 4, 1))
-    assert "moves values from frame to frame" in _refusal(net.pack(net.reshape(net.input, (1, 40, 2, 1))))
+    assert "moves values from frame to frame" in _obstacle(net.pack(net.reshape(net.input, (1, 40, 2, 1))))
 
 
 def test_an_output_for_each_frame_is_not_local() -> None:
     net = Int8Model((1, 20, 4, 1))
-    assert _refusal(net.pack(net.conv(net.input, 3))) == "the output has a row for each frame"
+    assert _obstacle(net.pack(net.conv(net.input, 3))) == "the output has a row for each frame"

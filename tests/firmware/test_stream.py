@@ -46,6 +46,7 @@ class StreamStruct(ctypes.Structure):
         ("num_stages", ctypes.c_uint8),
         ("num_reaches", ctypes.c_uint16),
         ("frame_bytes", ctypes.c_uint32),
+        ("min_frames", ctypes.c_uint32),
         ("max_frames", ctypes.c_uint32),
         ("pad_offset", ctypes.c_uint32),
         ("scratch_offset", ctypes.c_uint32),
@@ -71,7 +72,7 @@ class Engine:
         )
         self._reaches = (ReachStruct * len(reaches))(*[_struct(reach) for reach in reaches])
         self._rings = (RingStruct * len(rings))(*rings)
-        counts = len(rings), len(plan.stages), len(reaches), ROW_BYTES, MAX_FRAMES
+        counts = len(rings), len(plan.stages), len(reaches), ROW_BYTES, 1, MAX_FRAMES
         tables = self._rings, self._stages, self._reaches
         self._stream = StreamStruct(*tables, *counts, end, end + ROW_BYTES)
         self._state = np.full(end // 4 + 2, 0x5A5A5A5A, np.uint32)

@@ -13,7 +13,7 @@ from edge_sv.generator import GeneratedNet, PlanCost, PlanName, Port
 from edge_sv_converters.c_source.calls import KernelCall, Program
 from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.emit import emit_static
-from edge_sv_converters.c_source.emitted import EmittedPlan, describe_speaker
+from edge_sv_converters.c_source.emitted import EmittedPlan, Speaker, describe_speaker
 from edge_sv_converters.c_source.graph import Tensor, read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
 from edge_sv_converters.c_source.stream_source import emit_streaming
@@ -43,12 +43,9 @@ class CSourceConverter(TfliteConverter):
         emitted = [emit_static(program, prefix=prefix, banner=banner, speaker=net)]
         costs = [PlanCost(candidate.name, candidate.ram_bytes) for candidate in emitted]
         if net is not None:
-            streaming = plan_streaming(program)
-            if isinstance(streaming, NotLocal):
-                costs.append(PlanCost("streaming", None, str(streaming)))
-            else:
-                emitted.append(emit_streaming(program, streaming, prefix=prefix, banner=banner, speaker=net))
-                costs.append(PlanCost("streaming", streaming.state_bytes))
+            streamed, cost = _streaming(program, emitted[0].ram_bytes, prefix=prefix, banner=banner, speaker=net)
+            emitted += streamed
+            costs.append(cost)
         chosen = _choose(emitted, plan)
         return GeneratedNet(
             inputs=tuple(_port(tensor) for tensor in program.inputs),
@@ -77,6 +74,19 @@ def check_prefix(prefix: str) -> None:
             f"'{prefix}' cannot begin the names of the generated code",
             details={"allowed": f"small letters, digits and _, at most {MAX_PREFIX}, not esv_net"},
         )
+
+
+def _streaming(
+    program: Program, static_bytes: int, *, prefix: str, banner: str, speaker: Speaker
+) -> tuple[list[EmittedPlan], PlanCost]:
+    """Write the streaming plan if there is one; a net that is not local has one where it needs less than the static."""
+    plan = plan_streaming(program)
+    obstacle = plan if isinstance(plan, NotLocal) else plan.obstacle
+    if isinstance(plan, NotLocal) or (obstacle and plan.state_bytes >= static_bytes):
+        return [], PlanCost("streaming", None, f"no, because {obstacle}")
+    note = f"for {speaker.frames} frames alone, because {obstacle}" if obstacle else ""
+    emitted = emit_streaming(plan, prefix=prefix, banner=banner, speaker=speaker)
+    return [emitted], PlanCost("streaming", emitted.ram_bytes, note)
 
 
 def _choose(emitted: list[EmittedPlan], plan: PlanName | None) -> EmittedPlan:

@@ -22,19 +22,19 @@ from edge_sv_converters.c_source.stream_rings import Reach
 from edge_sv_converters.c_source.streaming import Step, StreamingPlan
 
 
-def emit_streaming(program: Program, plan: StreamingPlan, *, prefix: str, banner: str, speaker: Speaker) -> EmittedPlan:
+def emit_streaming(plan: StreamingPlan, *, prefix: str, banner: str, speaker: Speaker) -> EmittedPlan:
     """Write a speaker net that computes as frames arrive.
 
     Args:
-        program: the net.
-        plan: its streaming plan.
+        plan: what runs when, and where.
         prefix: of every public name, and of the files.
         banner: first line of each file, without comment marks.
         speaker: what the `esv_net` says of it.
     """
+    program = plan.program
     constants = define_constants(program)
     names = name_tensors(program, constants)
-    tail = _tail(program, plan)
+    tail = _tail(plan)
     context = {
         "banner": banner,
         "prefix": prefix,
@@ -44,7 +44,7 @@ def emit_streaming(program: Program, plan: StreamingPlan, *, prefix: str, banner
         "num_reaches": sum(len(step.stage.needs) for step in plan.steps),
         "reductions": [_reduction(step, call, plan, names) for step, call in plan.reductions],
         "runners": window_runners(tail),
-        "variables": [_variable(tensor, plan, names) for tensor in _tail_tensors(tail)],
+        "variables": [_variable(tensor, plan, names) for tensor in _tail_tensors(plan, tail)],
         "tail": [_tail_step(number, program.calls[number], plan, names) for number in plan.tail],
         "output": plan.tail_plan.offsets[program.outputs[0].index],
     }
@@ -60,25 +60,26 @@ def emit_streaming(program: Program, plan: StreamingPlan, *, prefix: str, banner
     files = {
         f"{prefix}.h": header,
         f"{prefix}.c": render("net_streaming.c.j2", context) + emit_net(speaker, prefix),
-        f"{prefix}_constants.h": _emit_constants(program, plan, constants, prefix=prefix, banner=banner),
+        f"{prefix}_constants.h": _emit_constants(plan, constants, prefix=prefix, banner=banner),
     }
     return EmittedPlan("streaming", files, plan.state_bytes, constants.array_bytes)
 
 
-def _emit_constants(program: Program, plan: StreamingPlan, constants: Constants, *, prefix: str, banner: str) -> str:
+def _emit_constants(plan: StreamingPlan, constants: Constants, *, prefix: str, banner: str) -> str:
     """Write weights and parameters; only what follows the pooling runs over whole tensors and needs windows."""
     windows = {
         f"{constants.params[number]}_window": text
         for number in plan.tail
-        if isinstance(call := program.calls[number], RowCall) and (text := window_initializer(call)) is not None
+        if isinstance(call := plan.program.calls[number], RowCall) and (text := window_initializer(call)) is not None
     }
     context = {"banner": banner, "prefix": prefix, "definitions": constants.definitions, "windows": windows}
     return render("net_constants.h.j2", context)
 
 
-def _tail(program: Program, plan: StreamingPlan) -> Program:
-    pooled = tuple(call.output for _, call in plan.reductions)
-    return Program(pooled, program.outputs, tuple(program.calls[number] for number in plan.tail))
+def _tail(plan: StreamingPlan) -> Program:
+    pooled = [call.output for _, call in plan.reductions]
+    calls = tuple(plan.program.calls[number] for number in plan.tail)
+    return Program((*pooled, *plan.kept), plan.program.outputs, calls)
 
 
 def _stage(step: Step, names: Names) -> dict[str, Any]:
@@ -145,11 +146,11 @@ def _reduction(step: Step, call: ReduceCall, plan: StreamingPlan, names: Names) 
     }
 
 
-def _tail_tensors(tail: Program) -> list[Tensor]:
-    """List the tensors after the pooling that statements mention."""
+def _tail_tensors(plan: StreamingPlan, tail: Program) -> list[Tensor]:
+    """List the tensors that the statements after the last frame mention."""
     used = {t.index for call in tail.calls if isinstance(call, KernelCall) for t in (*call.inputs, call.output)}
-    computed = [call.output for call in tail.calls if call.output.index in used]
-    return [*tail.inputs, *computed]
+    used |= {call.output.index for _, call in plan.reductions}
+    return [tensor for tensor in (*tail.inputs, *(call.output for call in tail.calls)) if tensor.index in used]
 
 
 def _variable(tensor: Tensor, plan: StreamingPlan, names: Names) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The streaming plan: whether a net is local in time up to its pooling, and what a device then keeps of each tensor.
 
 Local operators (convolutions, pools along time, elementwise ones) make a row from a few rows of their inputs; they
-become stages that run as frames arrive. A pooling reduces all rows of a tensor to one; what follows it is computed
-once, after the last frame. An operator that needs all rows before it can begin makes the net not local.
+become stages that run as frames arrive. A pooling reduces all rows of a tensor to one; what follows it, the tail, is
+computed once, after the last frame. An operator that needs all rows before it can begin makes the net not local: it
+belongs to the tail, too, and the tensor it reads is kept whole, for the exported number of frames alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _ROW_ALIGNMENT = 4
 
 @dataclass(frozen=True)
 class NotLocal:
-    """Why a net cannot be streamed: the first operator that stands in the way."""
+    """Why a net is not local: the first operator that stands in the way."""
 
     operator: str
     why: str
@@ -62,11 +63,14 @@ class StreamingPlan:
     """What runs when, and where its rows lie.
 
     Args:
+        program: what it is a plan of, its tail in the kernels that take whole tensors.
         steps: in the order they run on each pass.
         rings: of each of the plan's tensors; a pooling's running sums are a ring of one row.
         tail: the calls after the pooling, by number.
-        tail_plan: their memory, laid over the rings; scratch by call number.
-        tail_offset: where it begins.
+        kept: tensors that the tail needs whole.
+        obstacle: what makes the net not local, if it is not.
+        tail_plan: memory of the tail; scratch by call number.
+        tail_offset: where it begins: over the rings, behind them if a tensor is kept whole.
         pad_offset: room for a row of padding.
         scratch_offset: working memory of the kernels.
         state_bytes: all of it, counters included.
@@ -74,9 +78,12 @@ class StreamingPlan:
         max_frames: the longest whose sums fit.
     """
 
+    program: Program
     steps: tuple[Step, ...]
     rings: tuple[Ring, ...]
     tail: tuple[int, ...]
+    kept: tuple[Tensor, ...]
+    obstacle: NotLocal | None
     tail_plan: StaticPlan
     tail_offset: int
     pad_offset: int
@@ -99,36 +106,53 @@ class StreamingPlan:
 def plan_streaming(program: Program) -> StreamingPlan | NotLocal:
     """Plan a program for frames that arrive one by one, or say what prevents it."""
     local = _LocalPart(program)
-    obstacle = local.split()
-    if obstacle is not None:
-        return obstacle
+    problem = local.split()
+    if problem is not None:
+        return problem
     rings = plan_rings([step.stage for step in local.steps], local.row_bytes)
     if rings is None:
         return NotLocal("the graph", "sees too many frames at once, or joins tensors whose rows seldom agree")
     by_output = {step.stage.output: step for step in local.steps}
     steps = tuple(replace(by_output[stage.output], stage=stage) for stage in rings.stages)
-    return _lay_out(program, local, steps, rings)
+    return _lay_out(_with_whole_tail(program, local.tail), local, steps, rings)
+
+
+def _with_whole_tail(program: Program, tail: list[int]) -> Program:
+    """Use the kernels that take a tensor at once where they can be used."""
+    calls = list(program.calls)
+    for number in tail:
+        call = calls[number]
+        calls[number] = call.whole or call if isinstance(call, RowCall) else call
+    return replace(program, calls=tuple(calls))
 
 
 class _LocalPart:
-    """Divides a program into the calls that run on rows and those after the pooling.
+    """Divides a program into the calls that run on rows and those after them.
 
     Attributes:
         steps: calls on rows, in the program's order.
         tail: numbers of the others.
         row_bytes: bytes from row to row of each tensor on rows.
+        kept: tensors on rows that the tail needs whole, by their number.
+        obstacle: why it needs the first of them.
     """
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self._numbers: dict[int, int] = {}
+        self._views: dict[int, int] = {}
         self.steps: list[Step] = []
         self.tail: list[int] = []
         self.row_bytes: dict[int, int] = {}
+        self.kept: dict[int, Tensor] = {}
+        self.obstacle: NotLocal | None = None
 
     def split(self) -> NotLocal | None:
-        """Sort every call; return the first obstacle."""
-        if len(self._program.inputs) != 1 or self._program.inputs[0].num_rows < 2:
+        """Sort every call; return what makes even the first ones impossible on rows."""
+        if (
+            len(self._program.inputs) != 1
+            or not 1 < self._program.inputs[0].num_rows == self._program.inputs[0].shape[-3]
+        ):
             return NotLocal("the input", "is not one tensor with a row for each frame")
         self._add_tensor(self._program.inputs[0])
         for number, call in enumerate(self._program.calls):
@@ -137,10 +161,26 @@ class _LocalPart:
                 continue
             why = self._why_not(call) or self._add(number, call)
             if why:
-                return NotLocal(f"{call.operation.kind} '{call.output.name}' (operator {call.operation.index})", why)
+                self._leave(number, call, why)
+        self.tail = sorted(set(self.tail))
         if any(tensor.index in self._numbers for tensor in self._program.outputs):
             return NotLocal("the output", "has a row for each frame")
-        return None
+        return None if self.steps else self.obstacle
+
+    def _leave(self, number: int, call: Call, why: str) -> None:
+        """Put a call into the tail, and keep what it reads."""
+        kind, name, place = call.operation.kind, call.output.name, call.operation.index
+        self.obstacle = self.obstacle or NotLocal(f"{kind} '{name}' (operator {place})", why)
+        self.tail.append(number)
+        for tensor in call.inputs:
+            self._keep(tensor)
+
+    def _keep(self, tensor: Tensor) -> None:
+        if tensor.index in self._views:
+            self.tail.append(self._views[tensor.index])
+            self._keep(self._program.calls[self._views[tensor.index]].inputs[0])
+        elif tensor.index in self._numbers:
+            self.kept[self._numbers[tensor.index]] = tensor
 
     def _add_tensor(self, tensor: Tensor) -> None:
         number = len(self.row_bytes)
@@ -151,10 +191,11 @@ class _LocalPart:
         """Take a call into the local part; return what prevents it."""
         if isinstance(call, ViewCall):
             self._numbers[call.output.index] = self._numbers[call.inputs[0].index]
+            self._views[call.output.index] = number
             return None
         reaches = self._reaches(call)
-        if any(value > _BYTE for reach in reaches for value in _fields(reach)) or len(self.row_bytes) > _BYTE:
-            return "has a window, or comes after more operators, than the streaming engine counts"
+        if max(len(reaches) + 1, len(self.row_bytes) + 1, *(max(_fields(reach)) for reach in reaches)) > _BYTE:
+            return "has a larger window, or comes after more operators, than the streaming engine counts"
         output = len(self.row_bytes)
         if isinstance(call, ReduceCall):
             self.row_bytes[output] = _round_up(call.state_bytes, _ROW_ALIGNMENT)
@@ -222,29 +263,38 @@ def _fields(reach: Reach) -> tuple[int, ...]:
 
 
 def _lay_out(program: Program, local: _LocalPart, steps: tuple[Step, ...], rings: Rings) -> StreamingPlan:
-    """Give everything its place in the state: counters, sums, rings (later the tail), padding, scratch."""
+    """Give everything its place in the state: counters, sums, rings and tail, padding, scratch."""
     num_reaches = sum(len(step.stage.needs) for step in steps)
     sums = [step.stage.output for step in steps if isinstance(step.call, ReduceCall)]
-    rows = [tensor for tensor in local.row_bytes if tensor not in sums]
+    rows = [tensor for tensor in local.row_bytes if tensor not in sums and tensor not in local.kept]
     counters_end = 4 * (COUNTERS_PER_TENSOR * len(local.row_bytes) + num_reaches)
     placed_sums, sums_end = _place(sums, local, rings, aligned(counters_end))
     placed_rows, rows_end = _place(rows, local, rings, aligned(sums_end))
     tail_plan = _plan_tail(program, local)
-    pad_offset = aligned(max(rows_end, aligned(sums_end) + tail_plan.arena_bytes))
+    tail_offset = aligned(rows_end if local.kept else sums_end)
+    whole = {
+        number: Ring(tail_offset + tail_plan.offsets[tensor.index], tensor.row_bytes, tensor.num_rows)
+        for number, tensor in local.kept.items()
+    }
+    placed = {**placed_sums, **placed_rows, **whole}
+    pad_offset = aligned(max(rows_end, tail_offset + tail_plan.arena_bytes))
     scratch_offset = pad_offset + aligned(max(_padding_bytes(local), default=0))
     scratch = max((step.call.scratch_bytes for step in steps if not isinstance(step.call, ReduceCall)), default=0)
-    placed = {**placed_sums, **placed_rows}
+    exported = program.inputs[0].num_rows
     return StreamingPlan(
+        program=program,
         steps=steps,
         rings=tuple(placed[tensor] for tensor in sorted(placed)),
         tail=tuple(local.tail),
+        kept=tuple(local.kept.values()),
+        obstacle=local.obstacle,
         tail_plan=tail_plan,
-        tail_offset=aligned(sums_end),
+        tail_offset=tail_offset,
         pad_offset=pad_offset,
         scratch_offset=scratch_offset,
         state_bytes=aligned(scratch_offset + scratch),
-        least_frames=rings.least_frames,
-        max_frames=min([MAX_FRAMES, *_limits(steps)]),
+        least_frames=exported if local.kept else rings.least_frames,
+        max_frames=exported if local.kept else min([MAX_FRAMES, *_limits(steps)]),
     )
 
 
@@ -258,10 +308,10 @@ def _place(tensors: Sequence[int], local: _LocalPart, rings: Rings, start: int) 
 
 
 def _plan_tail(program: Program, local: _LocalPart) -> StaticPlan:
-    """Place the tensors after the pooling; what the poolings give is there before the first call."""
-    pooled = tuple(step.call.output for step in local.steps if isinstance(step.call, ReduceCall))
+    """Place the tensors after the pooling; what the poolings give and what is kept is there before the first call."""
+    pooled = [step.call.output for step in local.steps if isinstance(step.call, ReduceCall)]
     calls = tuple(program.calls[number] for number in local.tail)
-    plan = plan_static(Program(pooled, program.outputs, calls))
+    plan = plan_static(Program((*pooled, *local.kept.values()), program.outputs, calls))
     return replace(plan, scratch={local.tail[place]: offset for place, offset in plan.scratch.items()})
 
 

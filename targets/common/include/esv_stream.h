@@ -53,7 +53,8 @@ typedef struct {
     uint8_t num_tensors;
     uint8_t num_stages;
     uint16_t num_reaches;
-    uint32_t frame_bytes;    /* of one input row */
+    uint32_t frame_bytes; /* of one input row */
+    uint32_t min_frames;
     uint32_t max_frames;     /* beyond it the sums of the pooling might overflow */
     uint32_t pad_offset;     /* in the state: room for one row of padding */
     uint32_t scratch_offset; /* in the state, aligned to 8 */

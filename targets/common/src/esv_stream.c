@@ -56,7 +56,7 @@ static esv_status esv_stream_count(const esv_stream *stream, uint32_t frames, ui
 {
     const esv_stream_reach *reach = stream->reaches;
     memset(total, 0, stream->num_tensors * sizeof *total);
-    if (frames == 0 || frames > stream->max_frames) {
+    if (frames < stream->min_frames || frames > stream->max_frames) {
         return ESV_ERR_SHAPE;
     }
     total[0] = frames;
