@@ -5,21 +5,25 @@ from __future__ import annotations
 import struct
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from edge_sv.emulate import Board, build_program, run_program
-from edge_sv.emulate.program import COMPILE_FLAGS
-from edge_sv.resources import targets_dir
 from edge_sv_converters.c_source.graph import Palette
 from edge_sv_converters.c_source.operators.conv import Geometry
 from edge_sv_converters.c_source.weights import PackedWeights, fold_bias, pack_int4, pack_int8, pack_palette
 
+from edge_sv.emulate import Board, build_program, run_program
+from edge_sv.emulate.program import COMPILE_FLAGS, STACK_BYTES
+from edge_sv.resources import targets_dir
+
 Int8 = npt.NDArray[np.int8]
+SOURCES = [
+    *sorted((targets_dir() / "common" / "src").glob("esv_conv*.c")),
+    *sorted((targets_dir() / "common" / "src").glob("esv_depthwise*.c")),
+]
 FORMATS = ("int8", "int4", *(f"palette{bits}{of}" for bits in (1, 2, 3, 4) for of in ("", "_channels")))
 
 
@@ -74,8 +78,11 @@ def random_case(shape: Shape, rng: np.random.Generator, *, extreme: bool = False
     dims = (*shape.kernel, shape.channels) if shape.depthwise else (shape.channels, *shape.kernel, shape.depth)
     weights, packed = _weights(shape, dims, rng)
     ends = np.array([-128, 127], np.int8)
-    image = rng.choice(ends, (shape.height, shape.width, shape.depth)) if extreme else rng.integers(
-        -128, 128, (shape.height, shape.width, shape.depth), dtype=np.int8)
+    image = (
+        rng.choice(ends, (shape.height, shape.width, shape.depth))
+        if extreme
+        else rng.integers(-128, 128, (shape.height, shape.width, shape.depth), dtype=np.int8)
+    )
     count = shape.channels
     if extreme:
         bias = rng.choice(np.array([-(1 << 31), (1 << 31) - 1, 1 << 29, -(1 << 29), 0, -1, 12345], np.int64), count)
@@ -85,12 +92,22 @@ def random_case(shape: Shape, rng: np.random.Generator, *, extreme: bool = False
         bias = rng.integers(-20000, 20000, count)
         multiplier = rng.integers(1 << 30, 1 << 31, count)
         fan_in = weights.size // count
-        shift = -(np.round(np.log2(np.sqrt(fan_in) * 74 * max(1.0, float(weights.std())) / 60)).astype(np.int8)
-                  + rng.integers(0, 2, count, dtype=np.int8))
+        shift = -(
+            np.round(np.log2(np.sqrt(fan_in) * 74 * max(1.0, float(weights.std())) / 60)).astype(np.int8)
+            + rng.integers(0, 2, count, dtype=np.int8)
+        )
     low = int(rng.choice([-128, -128, -100, 3]))
     return Case(
-        shape, image, weights, packed, bias.astype(np.int32), multiplier.astype(np.int32), shift.astype(np.int8),
-        int(rng.integers(-128, 128)), int(rng.integers(-128, 128)), (low, int(rng.choice([127, 127, 100, 4]))),
+        shape,
+        image,
+        weights,
+        packed,
+        bias.astype(np.int32),
+        multiplier.astype(np.int32),
+        shift.astype(np.int8),
+        int(rng.integers(-128, 128)),
+        int(rng.integers(-128, 128)),
+        (low, int(rng.choice([127, 127, 100, 4]))),
     )
 
 
@@ -143,9 +160,9 @@ def expected(case: Case) -> Int8:
             else:
                 sums += part @ case.weights[:, ky, kx].astype(np.int64).T
     wrapped = (sums & 0xFFFFFFFF).astype(np.uint32).view(np.int32)
-    return np.clip(
-        requantize(wrapped, case.multiplier, case.shift) + case.output_zero_point, *case.limits
-    ).astype(np.int8)
+    return np.clip(requantize(wrapped, case.multiplier, case.shift) + case.output_zero_point, *case.limits).astype(
+        np.int8
+    )
 
 
 def geometry(shape: Shape) -> Geometry:
@@ -177,24 +194,38 @@ def encode(case: Case) -> bytes:
     return struct.pack(f"<I{len(numbers)}i", 4 * len(numbers) + 4 + len(body), *numbers) + body
 
 
-def run_cases(cases: Sequence[Case], board: Board, flags: Sequence[str] = COMPILE_FLAGS) -> tuple[list[Int8], list[int]]:
+def run_cases(
+    cases: Sequence[Case],
+    board: Board,
+    *,
+    flags: Sequence[str] = COMPILE_FLAGS,
+    memory_bytes: int = 3 << 20,
+    stack_bytes: int = STACK_BYTES,
+) -> tuple[list[Int8], list[int]]:
     """Compute cases on an emulated board; return their outputs and how many instructions each took."""
     common = targets_dir() / "common"
-    sources = [*sorted(common.glob("src/esv_conv*.c")), common / "src" / "esv_depthwise.c"]
+    include = [common / "include", common / "src"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        main = [common / "tests" / "conv_cases.c"]
-        include = [common / "include", common / "src"]
-        program = build_program(sources, include, board, folder=folder, main=main, flags=flags)
-        (folder / "cases.bin").write_bytes(b"".join(encode(case) for case in cases))
+        main, defines = [common / "tests" / "conv_cases.c"], {"MEMORY_BYTES": memory_bytes}
+        program = build_program(
+            SOURCES, include, board, folder=folder, main=main, flags=flags, defines=defines, stack_bytes=stack_bytes
+        )
+        write_cases(folder, cases)
         run = run_program(program, folder=folder)
         assert run.exit_code == 0, run.output
-        data = np.frombuffer((folder / "out.bin").read_bytes(), np.int8)
+        return read_outputs(folder, cases), [int(line) for line in run.output.split()]
+
+
+def write_cases(folder: Path, cases: Sequence[Case]) -> None:
+    """Write the file that conv_cases.c reads."""
+    (folder / "cases.bin").write_bytes(b"".join(encode(case) for case in cases))
+
+
+def read_outputs(folder: Path, cases: Sequence[Case]) -> list[Int8]:
+    """Read the file that conv_cases.c writes, (out_height, out_width, out_channels) each."""
+    data = np.frombuffer((folder / "out.bin").read_bytes(), np.int8)
     shapes = [(case.shape.axis(0)[0], case.shape.axis(1)[0], case.shape.channels) for case in cases]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    assert len(data) == ends[-1], run.output
-    outputs = [part.reshape(shape) for part, shape in zip(np.split(data, ends[:-1]), shapes, strict=True)]
-    return outputs, [int(line) for line in run.output.split()]
-
-
-__all__ = ["FORMATS", "Case", "Shape", "encode", "expected", "geometry", "random_case", "replace", "run_cases"]
+    assert len(data) == ends[-1]
+    return [part.reshape(shape) for part, shape in zip(np.split(data, ends[:-1]), shapes, strict=True)]

@@ -7,7 +7,9 @@
 #include "esv_conv.h"
 #include "esv_depthwise.h"
 
+#ifndef MEMORY_BYTES
 #define MEMORY_BYTES (3u << 20)
+#endif
 #define MAX_TAPS 64
 
 typedef struct {
@@ -21,7 +23,7 @@ typedef struct {
     uint32_t scratch_bytes;
 } conv_case;
 
-static uint32_t memory[MEMORY_BYTES / 4];
+static uint64_t memory[MEMORY_BYTES / 8]; /* a case, padding, output, scratch */
 
 static const void *take(const uint8_t **at, uint32_t bytes)
 {
@@ -101,6 +103,10 @@ static int run_case(const conv_case *c, const uint8_t *at, uint8_t *room, int ou
     uint8_t *const pad = room;
     uint8_t *const out = pad + ((c->in_width * c->in_channels + 7u) & ~7u);
     uint8_t *const scratch = out + ((out_bytes + 7u) & ~7u);
+    if (scratch + c->scratch_bytes + 16 > (uint8_t *)memory + sizeof memory) {
+        emulator_write("a case does not fit\n");
+        return 1;
+    }
     if (!c->depthwise && esv_conv_scratch_bytes(&conv) != c->scratch_bytes) {
         emulator_write("scratch differs\n");
         return 1;
@@ -129,16 +135,17 @@ int main(int argc, char *argv[])
     const int in_file = emulator_open_read("cases.bin");
     const int out_file = emulator_open_write("out.bin");
     const size_t length = emulator_length(in_file);
-    const size_t room = (length + 7u) & ~(size_t)7u;
-    if (room > sizeof memory || emulator_read(in_file, memory, length) != length) {
-        emulator_write("the cases do not fit\n");
-        return 1;
-    }
     int failed = 0;
     for (size_t at = 0; at < length && !failed;) {
-        const conv_case *c = (const conv_case *)(const void *)&memory[at / 4];
-        failed = run_case(c, (const uint8_t *)(c + 1), (uint8_t *)memory + room, out_file);
-        at += c->bytes;
+        conv_case c;
+        const size_t header = emulator_read(in_file, &c, sizeof c);
+        const size_t room = ((c.bytes - header) + 7u) & ~(size_t)7u;
+        if (room > sizeof memory || emulator_read(in_file, memory, c.bytes - header) != c.bytes - header) {
+            emulator_write("a case does not fit\n");
+            return 1;
+        }
+        failed = run_case(&c, (const uint8_t *)memory, (uint8_t *)memory + room, out_file);
+        at += c.bytes;
     }
     emulator_close(out_file);
     return failed;
