@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,21 +31,6 @@ class Batch:
     crops: Float32
     labels: npt.NDArray[np.int64]
     targets: Float32
-
-
-View = Callable[[Float32], Float32]
-"""What teachers say of clean crops: (batch, frames, num_mels, 1) -> (batch, dim)."""
-
-
-@dataclass(frozen=True)
-class _Crop:
-    """One row of a batch: what the net hears, the same frames as they were recorded, and where they come from."""
-
-    heard: Float32
-    recorded: Float32
-    label: int
-    recordings: list[int]
-    speed: int
 
 
 def corpus_shares(utterances: Iterable[Utterance], weights: Mapping[str, float]) -> dict[str, float]:
@@ -82,12 +67,7 @@ class BatchMaker:
         corpus_weights: see `corpus_shares`.
         targets: (utterances, speeds, dim) teacher embeddings, dim may be 0.
         seed: of everything drawn here.
-
-    Attributes:
-        view: when set, gives the targets instead, from each crop as it was before noise and masks.
     """
-
-    view: View | None = None
 
     def __init__(
         self,
@@ -119,57 +99,43 @@ class BatchMaker:
     @property
     def target_dim(self) -> int:
         """Length of the teachers' embeddings, side by side; 0 without teachers."""
-        if self.view is None:
-            return int(self._targets.shape[2])
-        return int(self.view(np.zeros((1, self._frames, self._features.num_mels, 1), np.float32)).shape[1])
+        return int(self._targets.shape[2])
 
     def make(self, step: int, batch_size: int, *, augmented: bool = True) -> Batch:
         """Make batch number `step`; not augmented: clean recordings without masks."""
         rng = np.random.default_rng([self._seed, step])
         rows = [self._crop(rng, augmented=augmented) for _ in range(batch_size)]
-        crops = np.stack([row.heard for row in rows])[..., None]
-        labels = np.array([row.label for row in rows])
-        if self.view is not None:
-            return Batch(crops, labels, self.view(np.stack([row.recorded for row in rows])[..., None]))
-        return Batch(crops, labels, np.stack([self._targets[r.recordings, r.speed].mean(axis=0) for r in rows]))
+        crops, labels, targets = zip(*rows, strict=True)
+        return Batch(np.stack(crops)[..., None], np.array(labels), np.stack(targets))
 
-    def _crop(self, rng: np.random.Generator, *, augmented: bool) -> _Crop:
+    def _crop(self, rng: np.random.Generator, *, augmented: bool) -> tuple[Float32, int, Float32]:
         corpus = self._corpora[rng.choice(len(self._corpora), p=self._shares)]
         speaker, recordings = corpus[rng.integers(len(corpus))]
         speed = int(rng.integers(len(self._bank.speeds)))
         clean = not augmented or self._augment.copies == 0 or rng.random() < self._augment.clean_share
         copy = 0 if clean else int(rng.integers(1, 1 + self._augment.copies))
-        chosen = self._choose(rng.permutation(recordings), speed)
-        length = max(self._frames, sum(len(self._bank.get(index, speed, 0)) for index in chosen))
-        start = int(rng.integers(length - self._frames + 1))
+        chosen, stream = self._stream(rng.permutation(recordings), speed, copy)
+        start = int(rng.integers(len(stream) - self._frames + 1))
         lead = min(start, int(rng.integers(LEAD_FRAMES + 1)))
         channel = random_channel(rng, self._features.num_mels, self._augment.channel_db if augmented else 0.0)
-        span = start - lead, start + self._frames
-        heard = normalize(self._cut(chosen, speed, copy, *span) + channel, self._features)[lead:]
-        recorded = heard
-        if self.view is not None:
-            recorded = normalize(self._cut(chosen, speed, 0, *span), self._features)[lead:]
+        crop = normalize(stream[start - lead : start + self._frames] + channel, self._features)[lead:]
         if augmented:
-            self._mask(heard, rng)
-        return _Crop(heard, recorded, self._class[speaker] + speed, chosen, speed)
+            self._mask(crop, rng)
+        return crop, self._class[speaker] + speed, self._targets[chosen, speed].mean(axis=0)
 
-    def _choose(self, order: npt.NDArray[np.int64], speed: int) -> list[int]:
-        """Take recordings in this order until they fill a crop."""
+    def _stream(self, order: npt.NDArray[np.int64], speed: int, copy: int) -> tuple[list[int], Float32]:
+        """Join recordings until they fill a crop: which ones, and their frames; too few in all are repeated."""
         chosen: list[int] = []
-        frames = 0
+        pieces: list[Float32] = []
         for utterance in order:
             chosen.append(int(utterance))
-            frames += len(self._bank.get(int(utterance), speed, 0))
-            if frames >= self._frames:
+            pieces.append(self._bank.get(int(utterance), speed, copy).astype(np.float32))
+            if sum(map(len, pieces)) >= self._frames:
                 break
-        return chosen
-
-    def _cut(self, recordings: list[int], speed: int, copy: int, start: int, stop: int) -> Float32:
-        """Join recordings, repeat them where they are too short, and cut out (stop - start, num_mels) frames."""
-        stream = np.concatenate([self._bank.get(index, speed, copy) for index in recordings]).astype(np.float32)
+        stream = np.concatenate(pieces)
         if len(stream) < self._frames:
             stream = np.resize(stream, (self._frames, stream.shape[1]))
-        return stream[start:stop]
+        return chosen, stream
 
     def _mask(self, crop: Float32, rng: np.random.Generator) -> None:
         """Blank random bands and spans in place. Source: Park et al., SpecAugment, arXiv 1904.08779, section 2."""

@@ -73,9 +73,7 @@ class AugmentSection(_Section):
 class LossSection(_Section):
     """AAM-softmax (its margin grows over `margin_epochs`) and distillation from `teachers`.
 
-    A teacher is `reference` or a float net's folder; several are concatenated. `teacher_view`: what a teacher embeds,
-    the whole clean recording (any teacher, once before training), or each crop as it was before noise and masks (a
-    net with this run's bands, while training).
+    A teacher is `reference` or a float net's folder; several are concatenated.
     """
 
     aam_weight: NotNegative = 1.0
@@ -85,7 +83,6 @@ class LossSection(_Section):
     teachers: tuple[str, ...] = ()
     teacher_weight: NotNegative = 0.0
     teacher_projection: bool = True
-    teacher_view: Literal["recording", "crop"] = "recording"
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:

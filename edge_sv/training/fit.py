@@ -15,6 +15,7 @@ import tf_keras
 from edge_sv.compress.recipe import load_recipe
 from edge_sv.compress.straight_through import NetCompression, plan_compression
 from edge_sv.errors import DataError, UsageError
+from edge_sv.features import Float32
 from edge_sv.files import write_atomic
 from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net, load_net, net_config, read_arrays, save_net
 from edge_sv.models.reference import build_reference
@@ -25,9 +26,9 @@ from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.history import Row, best_row, is_over, to_csv
-from edge_sv.training.initialize import first_crops, start_from
+from edge_sv.training.initialize import start_from
 from edge_sv.training.inputs import Inputs, find_material
-from edge_sv.training.teacher import CropView, teacher_targets
+from edge_sv.training.teacher import teacher_targets
 from edge_sv.training.trainer import Trainer
 from edge_sv.training.validation import Validation
 
@@ -56,6 +57,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     material = find_material(config, inputs)
     _claim(out, config)
     _set_threads(config.optimizer.threads)
+    teachers = [inputs.open_teacher(name) for name in config.loss.teachers]
     tf_keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     bank = open_bank(
@@ -68,8 +70,9 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         jobs=inputs.jobs,
         progress=progress,
     )
+    targets = teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress)
     description = _describe(config, shape, bank)
-    maker = _make_batches(config, inputs, description, bank, progress)
+    maker = _make_batches(config, description, bank, targets)
     trainer = _make_trainer(config, description, maker, compression)
     validation = Validation(material.dev_lists, description.features, description.segments)
     has_begun = (out / STATE_FILE).is_file()
@@ -130,33 +133,16 @@ def _describe(config: TrainConfig, shape: NetConfig, bank: FeatureBank) -> NetDe
     )
 
 
-def _make_batches(
-    config: TrainConfig, inputs: Inputs, description: NetDescription, bank: FeatureBank, progress: Progress
-) -> BatchMaker:
-    by_crop = config.loss.teacher_view == "crop"
-    teachers = [] if by_crop else [inputs.open_teacher(name) for name in config.loss.teachers]
-    maker = BatchMaker(
+def _make_batches(config: TrainConfig, description: NetDescription, bank: FeatureBank, targets: Float32) -> BatchMaker:
+    return BatchMaker(
         bank,
         description.features,
         frames=config.segments.frames,
         augment=config.augment,
         corpus_weights=config.corpus_weights,
-        targets=teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress),
+        targets=targets,
         seed=config.seed,
     )
-    if by_crop and config.loss.teachers:
-        with _precision(config.optimizer.precision):
-            nets = [_open_net(name, inputs, config.segments.frames) for name in config.loss.teachers]
-        maker.view = CropView(nets, first_crops(maker))
-    return maker
-
-
-def _open_net(name: str, inputs: Inputs, frames: int) -> tf_keras.Model:
-    """Load a float net by its name in the configuration, for crops of `frames`."""
-    if name == "reference":
-        assert inputs.reference is not None, "find_material asks for it"
-        return build_reference(inputs.reference, frames=frames)
-    return load_net(inputs.find_net(name), frames=frames)[0]
 
 
 def _plan_compression(config: TrainConfig, inputs: Inputs) -> NetCompression:
@@ -196,15 +182,19 @@ def _precision(policy: str) -> Iterator[None]:
 
 
 def _give_first_values(config: TrainConfig, inputs: Inputs, trainer: Trainer, maker: BatchMaker) -> None:
+    frames = config.segments.frames
     if config.net.init == "random":
         trainer.start_averages()
+    elif config.net.init == "reference":
+        assert inputs.reference is not None, "find_material asks for it"
+        start_from(build_reference(inputs.reference, frames=frames), trainer, maker)
     else:
-        start_from(_open_net(config.net.init, inputs, config.segments.frames), trainer, maker)
+        start_from(load_net(inputs.find_net(config.net.init), frames=frames)[0], trainer, maker)
 
 
 def _make_average(config: TrainConfig, inputs: Inputs, trainer: Trainer) -> Average:
     others = [name for name in config.average if name != START]
-    nets = {name: _open_net(name, inputs, config.segments.frames).get_weights() for name in others}
+    nets = {name: load_net(inputs.find_net(name), frames=config.segments.frames)[0].get_weights() for name in others}
     return make_average(trainer.model, config.average, {START: trainer.averaged_weights(), **nets})
 
 

@@ -32,7 +32,8 @@ def start_from(origin: tf_keras.Model, trainer: Trainer, maker: BatchMaker) -> N
     Raises:
         UsageError: a layer of the net has no counterpart that fits.
     """
-    crops = first_crops(maker)
+    first = [maker.make(BEFORE_TRAINING + i, BATCH, augmented=False) for i in range(START_BATCHES)]
+    crops = np.concatenate([batch.crops for batch in first])
     inherit(trainer.model, origin, crops)
     center_embedding(trainer.model, crops)
     trainer.start_averages()
@@ -42,12 +43,6 @@ def start_from(origin: tf_keras.Model, trainer: Trainer, maker: BatchMaker) -> N
     for label in np.unique(labels):
         classes[label] = normalize_length(embeddings[labels == label]).mean(axis=0)
     trainer.classes.assign(classes)
-
-
-def first_crops(maker: BatchMaker) -> Float32:
-    """Make the clean crops that first values are fitted to, (batch, frames, num_mels, 1)."""
-    first = [maker.make(BEFORE_TRAINING + i, BATCH, augmented=False) for i in range(START_BATCHES)]
-    return np.concatenate([batch.crops for batch in first])
 
 
 def inherit(target: tf_keras.Model, source: tf_keras.Model, features: Float32) -> dict[str, str]:

@@ -61,7 +61,8 @@ def find_material(config: TrainConfig, inputs: Inputs) -> Material:
         raise UsageError(
             f"the configuration '{config.name}' uses the reference net", hint="give --reference path/to/weights.npz"
         )
-    for name in {config.net.init, *config.loss.teachers, *config.average} - {"random", "reference", START}:
+    named = {config.net.init, *config.loss.teachers} - {"random", "reference"}
+    for name in named | config.average.keys() - {START}:
         inputs.find_net(name)
     utterances = read_corpus(inputs.data)
     corpus_shares(utterances, config.corpus_weights)

@@ -1,4 +1,4 @@
-"""Teachers: any embedder's view of the training recordings, computed once; or nets' view of each crop."""
+"""Teachers: any embedder's view of the training recordings, computed once."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import tensorflow as tf
-import tf_keras
 
 from edge_sv.audio import read_recording
-from edge_sv.errors import DataError, UsageError
+from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, Int16
 from edge_sv.files import atomic_folder, sha256_bytes
 from edge_sv.segments import normalize_length
@@ -81,35 +79,3 @@ def _embed(teacher: Teacher, utterance: Utterance, speeds: tuple[float, ...]) ->
         return np.stack([teacher.embed(change_speed(pcm, speed)) for speed in speeds])
     except DataError as error:
         raise DataError(f"{utterance.path}: {error.message}", details=error.details, hint=error.hint) from error
-
-
-class CropView:
-    """Embeds crops by teacher nets: centred, length-normalized, side by side, as `teacher_targets` does.
-
-    Args:
-        nets: (batch, frames, num_mels, 1) -> (batch, dim).
-        crops: (batch, frames, num_mels, 1) clean ones, whose mean embedding is what all speakers share.
-
-    Raises:
-        UsageError: a net takes other crops than these.
-    """
-
-    def __init__(self, nets: Sequence[tf_keras.Model], crops: Float32) -> None:
-        for net in nets:
-            if net.input_shape[2:] != crops.shape[2:]:
-                raise UsageError(
-                    "a teacher cannot see this run's crops: it has another front end",
-                    details={"got": f"{net.input_shape[2]} mel bands, wanted {crops.shape[2]}"},
-                    hint='set [loss] teacher_view = "recording"',
-                )
-        self._nets = [tf.function(net, reduce_retracing=True) for net in nets]
-        self._means = [self._embed(net, crops).mean(axis=0) for net in self._nets]
-
-    def __call__(self, crops: Float32) -> Float32:
-        """Embed crops, (batch, frames, num_mels, 1) -> (batch, sum of dims)."""
-        views = [self._embed(net, crops) - mean for net, mean in zip(self._nets, self._means, strict=True)]
-        return np.concatenate([normalize_length(view) for view in views], axis=1)
-
-    def _embed(self, net: tf.types.experimental.PolymorphicFunction, crops: Float32) -> Float32:
-        outputs = np.asarray(tf.cast(net(tf.constant(crops)), tf.float32))
-        return outputs.reshape(len(crops), -1)

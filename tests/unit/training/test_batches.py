@@ -138,29 +138,6 @@ def test_without_teachers_targets_are_empty(bank: FeatureBank) -> None:
     assert batches.make(0, 4).targets.shape == (4, 0)
 
 
-def test_a_view_sees_the_same_frames_before_noise_masks_and_channel(bank: FeatureBank, targets: np.ndarray) -> None:
-    seen = []
-
-    def view(crops: np.ndarray) -> np.ndarray:
-        seen.append(crops)
-        return crops[:, 0, :3, 0]
-
-    augment = PLAIN.model_copy(update={"clean_share": 0.2, "mel_masks": 1, "mel_width": 1, "channel_db": 0.0})
-    batches = maker(bank, targets, augment=augment)
-    plain = batches.make(4, 200)
-    batches.view = view
-    batch = batches.make(4, 200)
-    assert batches.target_dim == 3 and seen[-1].shape == (1, FRAMES, MELS, 1)
-    recorded = seen[0][..., 0]
-    np.testing.assert_array_equal(batch.crops, plain.crops)
-    np.testing.assert_array_equal(batch.targets, recorded[:, 0, :3])
-    assert set(recorded[:, 0, 2]) == {0} and set(batch.crops[:, 0, 2, 0]) == {0, 1, 2}
-    unmasked = batch.crops[..., 0].any(axis=1)
-    for position in (0, 1, 3):
-        chosen = unmasked[:, position]
-        np.testing.assert_array_equal(recorded[chosen, :, position], batch.crops[chosen, :, position, 0])
-
-
 def test_a_channel_is_one_smooth_offset_a_crop(bank: FeatureBank, targets: np.ndarray) -> None:
     augment = PLAIN.model_copy(update={"channel_db": 3.0})
     heard = maker(bank, targets, augment=augment, corpus_weights={"y": 1}).make(0, 100).crops[..., 0]

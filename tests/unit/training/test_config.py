@@ -58,6 +58,7 @@ def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
         ('name = "tiny"', "", "name", "required"),
         ("seed = 3", "corpus_weights = { aa = 0.0 }", "corpus_weights", "weight above 0"),
         ("seed = 3", "corpus_weights = { aa = -1.0 }", "corpus_weights.aa", "got -1.0"),
+        ("seed = 3", "average = { start = 0.5, other = 0.5 }", "average", "leave one for the run's own"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, place: str, words: str) -> None:

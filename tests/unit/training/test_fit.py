@@ -158,24 +158,6 @@ def test_a_teacher_and_a_start_from_another_net(run: Run, finished: Path, config
     assert run.rows[0][0]["teacher"] == pytest.approx(run.rows[0][0]["loss"] / 5, rel=1e-5)
 
 
-def test_a_teacher_that_sees_crops(run: Run, config: TrainConfig, tmp_path: Path) -> None:
-    clean = {"clean_share": 1.0, "time_masks": 0, "mel_masks": 0}
-    plain = change(config, net={"config": {**config.net.config, "batch_norm": False}}, augment=clean)
-    run(plain, tmp_path / "teacher")
-    loss = {"teachers": [str(tmp_path / "teacher")], "teacher_weight": 5.0, "aam_weight": 0.0}
-    pupil = change(
-        plain,
-        net={"init": str(tmp_path / "teacher")},
-        loss={**loss, "teacher_projection": False, "teacher_view": "crop"},
-        optimizer={"learning_rate": 1e-9, "epochs": 1},
-    )
-    run(pupil, tmp_path / "same")
-    assert run.rows[-1][0]["teacher"] == pytest.approx(0, abs=1e-4)  # the same net, the same crops
-    run(change(pupil, net={"init": "random"}), tmp_path / "other")
-    assert run.rows[-1][0]["teacher"] > 0.5
-    assert not any(what.startswith("teacher") for _, _, what in run.told)
-
-
 def test_an_average_with_the_start_and_another_net(
     run: Run, finished: Path, config: TrainConfig, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""Teachers are asked once for every recording and speed; nets as teachers see every crop."""
+"""Teachers are asked once for every recording and speed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tf_keras
 
 from edge_sv.audio import read_recording
-from edge_sv.errors import DataError, UsageError
+from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig
 from edge_sv.training.bank import change_speed
 from edge_sv.training.corpus import read_corpus
-from edge_sv.training.teacher import CropView, teacher_targets
+from edge_sv.training.teacher import teacher_targets
 from tests.corpora import write_wav
 
 SPEEDS = (0.9, 1.0)
@@ -92,25 +91,3 @@ def test_damaged_targets_are_told(corpus: Path, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:20])
     with pytest.raises(DataError, match="is damaged"):
         targets([Loudness()], corpus, tmp_path)
-
-
-def net(frames: int, mels: int, dim: int) -> tf_keras.Model:
-    layers = [tf_keras.layers.Flatten(input_shape=(frames, mels, 1)), tf_keras.layers.Dense(dim)]
-    return tf_keras.Sequential(layers)
-
-
-def test_nets_view_crops_centred_side_by_side() -> None:
-    tf_keras.utils.set_random_seed(0)
-    nets = [net(6, 4, 3), net(6, 4, 5)]
-    first, crops = (np.random.default_rng(i).normal(1, 1, (9, 6, 4, 1)).astype(np.float32) for i in range(2))
-    found = CropView(nets, first)(crops)
-    assert found.shape == (9, 8) and found.dtype == np.float32
-    for model, part in zip(nets, (found[:, :3], found[:, 3:]), strict=True):
-        ours, theirs = (model.predict(x, verbose=0) for x in (crops, first))
-        centred = ours - theirs.mean(axis=0)
-        np.testing.assert_allclose(part, centred / np.linalg.norm(centred, axis=1, keepdims=True), atol=1e-5)
-
-
-def test_a_net_of_other_bands_cannot_view_crops() -> None:
-    with pytest.raises(UsageError, match="another front end"):
-        CropView([net(6, 4, 3)], np.zeros((2, 6, 5, 1), np.float32))
