@@ -89,9 +89,9 @@ def _run(
             prefix,
             board,
             folder=Path(build),
+            product="model_product.c",
             main=["model.c"],
             header=f"{prefix}.h",
-            memory="ARENA_BYTES",
             defines=defines,
         )
         return run_program(program, arguments=words, folder=folder)

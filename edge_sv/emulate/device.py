@@ -20,7 +20,7 @@ from edge_sv.tensor_format import Int8
 
 _FLASH_FILE, _FLASH_BYTES = "flash.bin", 2 * 4096
 """The emulated flash for voice prints, as board_port.h lays it out."""
-_RECORDING = "recording.pcm"
+_RECORDING, _SCRIPT = "recording.pcm", "script.bin"
 _OPERATOR = re.compile(r"^operator (\d+) (\d+)$", re.MULTILINE)
 
 
@@ -147,15 +147,9 @@ class EmulatedDevice:
         run = self._run(["measure", _RECORDING], {_RECORDING: _pcm_bytes(pcm)}, program=self._counting)
         return operator_counts(run.output)
 
-    def run_session(self, enroll: Sequence[Int16], verify: Sequence[Int16]) -> list[str]:
-        """Enroll recordings into one print and compare others with it; return a line for each, in order.
-
-        The print is on the emulated flash, where later sessions find it. A line is `enrolled N`, `accepted BITS BITS`
-        or `rejected BITS BITS` (score and threshold as the bits of a float32), or `error REASON`.
-        """
-        files = {f"{number}.pcm": _pcm_bytes(pcm) for number, pcm in enumerate([*enroll, *verify])}
-        words = [f"{'+' if number < len(enroll) else '?'}{name}" for number, name in enumerate(files)]
-        return self._run(["session", *words], files).output.splitlines()
+    def talk(self, script: bytes) -> list[str]:
+        """Send bytes of the line protocol and return the lines of the answers; prints stay for the next time."""
+        return self._run(["talk", _SCRIPT], {_SCRIPT: script}).output.splitlines()
 
     def _run(self, words: Sequence[str], files: Mapping[str, bytes], *, program: Program | None = None) -> FirmwareRun:
         for name, data in files.items():
@@ -177,9 +171,9 @@ class EmulatedDevice:
             self._source.prefix,
             self.board,
             folder=folder,
+            product="speaker_product.c",
             main=["speaker.c", "board_port.c"],
             header=f"{self._source.prefix}_config.h",
-            memory="MEMORY_BYTES",
             defines=defines,
         )
 
@@ -195,9 +189,9 @@ def build_net_program(
     board: Board,
     *,
     folder: Path,
+    product: str,
     main: Sequence[str],
     header: str,
-    memory: str,
     defines: Mapping[str, str | int] | None = None,
 ) -> Program:
     """Build a program around generated code.
@@ -207,9 +201,9 @@ def build_net_program(
         prefix: of its names.
         board: where it runs.
         folder: an empty folder.
-        main: files of targets/cortex-m/emulator.
+        product: file of targets/cortex-m/emulator with what a firmware would reserve.
+        main: files there that run it.
         header: the code's header that these include.
-        memory: the code's constant for the memory that it needs, without the prefix.
         defines: further preprocessor symbols.
 
     Raises:
@@ -217,7 +211,7 @@ def build_net_program(
     """
     common = emulator_sources()
     return build_program(
-        [*sorted((sources / "src").glob("*.c")), common / "memory.c"],
+        [*sorted((sources / "src").glob("*.c")), common / product],
         [sources / "include", sources / "src"],
         board,
         folder=folder,
@@ -226,8 +220,6 @@ def build_net_program(
             "EMULATOR_NET": prefix,
             "EMULATOR_NET_UPPER": prefix.upper(),
             "EMULATOR_NET_HEADER": f'"{header}"',
-            "EMULATOR_MEMORY_BYTES": f"{prefix.upper()}_{memory}",
-            "EMULATOR_CLOCK_HZ": f"{board.clock_hz}u",
             **(defines or {}),
         },
     )

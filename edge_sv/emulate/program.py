@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sv.emulate.board import Board
 from edge_sv.emulate.fit import does_not_fit
+from edge_sv.emulate.objects import COMPILER, Compilation, first_error
 from edge_sv.emulate.tools import run_tool
 from edge_sv.errors import DataError
 from edge_sv.resources import targets_dir
@@ -19,8 +18,8 @@ COMPILE_FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fno-math-errno", "-ff
 """How a package is compiled where nothing else is asked for. No contraction to fused operations: every core and the
 computer round alike."""
 STACK_BYTES = 8192
-PACKAGE, EMULATOR = "package", "emulator"
-"""Folders of the object files; the linker script tells them apart by these names."""
+MAIN_OBJECTS = "emulated-main"
+"""The names of the object files that are not the package's begin so; the linker script tells them apart by that."""
 _FLASH = (".vectors", ".text", ".ARM.exidx", ".data")
 _RAM = (".data", ".bss")
 
@@ -65,7 +64,7 @@ def build_program(
         sources: C files of the package; these are what is measured.
         include_dirs: where they find their headers.
         board: the part.
-        folder: an empty folder for the object files and the program.
+        folder: an empty folder for the program.
         main: C files that belong to the emulation: main, and what it needs. Among `sources` main may also be.
         defines: preprocessor symbols for both.
         flags: GCC's options for both.
@@ -77,18 +76,19 @@ def build_program(
         DoesNotFit: the program is larger than the part; says by how much, and what weighs most.
     """
     common = emulator_sources()
-    systick = f"-DEMULATOR_SYSTICK_HZ={board.machine.systick_hz}u"
-    options = [*board.core_flags, *flags, systick, *_defines(defines), *_includes([*include_dirs, common])]
+    clocks = {"EMULATOR_SYSTICK_HZ": f"{board.machine.systick_hz}u", "EMULATOR_CLOCK_HZ": f"{board.clock_hz}u"}
+    options = [*board.core_flags, *flags, *_defines(defines or {})]
+    folders = [*include_dirs, common]
     own = [*(common / f"{name}.c" for name in ("startup", "semihosting", "measure", "operators")), *main]
     objects = [
-        *_compile(sources, options, folder / PACKAGE),
-        *_compile(own, options, folder / EMULATOR),
+        *Compilation(options, folders, name="package").compile(sources),
+        *Compilation([*options, *_defines(clocks)], folders, name=MAIN_OBJECTS).compile(own),
     ]
     linked = _link(objects, board, folder, stack_bytes)
     if "overflowed by" in linked or "will not fit" in linked:
         raise does_not_fit(linked, board, _largest(objects, board, folder, stack_bytes), stack_bytes=stack_bytes)
     if linked:
-        raise DataError("the program does not link", details={"linker": _first_error(linked)})
+        raise DataError("the program does not link", details={"linker": first_error(linked)})
     sizes = _section_sizes(folder)
     return Program(
         elf=folder / "program.elf",
@@ -98,26 +98,11 @@ def build_program(
     )
 
 
-def _compile(sources: Iterable[Path], options: Sequence[str], folder: Path) -> list[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def one(numbered: tuple[int, Path]) -> Path:
-        number, source = numbered
-        out = folder / f"{number:03}-{source.stem}.o"
-        done = run_tool([f"{PREFIX}gcc", *options, "-c", source.resolve(), "-o", out], folder=folder)
-        if done.returncode != 0:
-            raise DataError(f"{source} does not compile", details={"compiler": _first_error(done.stderr)})
-        return out
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(one, enumerate(sources)))
-
-
 def _link(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int, *, extra: Sequence[str] = ()) -> str:
     """Link; return what the linker complains about, or nothing."""
     symbols = {**board.memory, "STACK_BYTES": stack_bytes}
     command: list[str | Path] = [
-        f"{PREFIX}gcc",
+        COMPILER,
         *board.core_flags,
         "-nostartfiles",
         *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
@@ -147,14 +132,5 @@ def _section_sizes(folder: Path) -> dict[str, int]:
     return {row[0]: int(row[1]) for row in rows if len(row) == 3 and row[1].isdigit()}
 
 
-def _defines(defines: Mapping[str, str | int] | None) -> list[str]:
-    return [f"-D{name}={value}" for name, value in (defines or {}).items()]
-
-
-def _includes(folders: Iterable[Path]) -> list[str]:
-    return [f"-I{folder.resolve()}" for folder in folders]
-
-
-def _first_error(text: str) -> str:
-    lines = text.strip().splitlines()
-    return next((line for line in lines if "error" in line or "undefined" in line), lines[0] if lines else "nothing")
+def _defines(symbols: Mapping[str, str | int]) -> list[str]:
+    return [f"-D{name}={value}" for name, value in symbols.items()]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_sv.emulate.board import Board
+from edge_sv.emulate.dialogue import Verified
 from edge_sv.emulate.expected import Difference
 
 INSTRUCTIONS_PER_CYCLE = 1.0
@@ -30,17 +31,6 @@ class OperatorCost:
     kind: str
     instructions: int
     macs: int
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What the device decided about a recording; `refused` is why it decided nothing."""
-
-    recording: str
-    score: float | None
-    threshold: float | None
-    accepted: bool
-    refused: str | None = None
 
 
 @dataclass(frozen=True)

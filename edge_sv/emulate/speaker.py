@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,8 +13,9 @@ from edge_sv.artifact import ModelArtifact
 from edge_sv.audio import read_recording
 from edge_sv.emulate.board import Board
 from edge_sv.emulate.device import EmulatedDevice, Source
+from edge_sv.emulate.dialogue import Exchange, Verified, make_script, read_answers, read_decision, reason
 from edge_sv.emulate.expected import Difference, ExpectedDevice, count_differences
-from edge_sv.emulate.report import Emulation, OperatorCost, Verified
+from edge_sv.emulate.report import Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
 from edge_sv.features import Int16
 from edge_sv.generator import DEFAULT_PREFIX, CodeOptions
@@ -23,6 +23,8 @@ from edge_sv.package import cortex_m
 from edge_sv.package.manifest import GeneratedPart
 from edge_sv.package.read import DevicePackage
 from edge_sv.tensor_format import Int8
+
+_VOICE = "voice"
 
 Recordings = Sequence[tuple[str, Int16]]
 """Names and (num_samples,) int16 at the model's sample rate."""
@@ -67,7 +69,7 @@ def emulate_speaker(
         for name, pcm in [*vectors, *enroll, *verify]:
             listen(f"embed {name}")
             differences.append(expected.compare(name, pcm, device.embed(pcm)))
-        verified = _hold_session(device, enroll, verify)
+        verified = _hold_dialogue(device, enroll, verify)
         listen("count instructions")
         _, measured = [*verify, *vectors][0]
         cost = device.measure(measured)
@@ -137,22 +139,17 @@ def _golden_recordings(package: DevicePackage) -> Recordings:
     ]
 
 
-def _hold_session(device: EmulatedDevice, enroll: Recordings, verify: Recordings) -> tuple[Verified, ...]:
-    if not enroll:
-        return ()
-    answers = device.run_session([pcm for _, pcm in enroll], [pcm for _, pcm in verify])
-    for (name, _), answer in zip(enroll, answers, strict=False):
-        if not answer.startswith("enrolled"):
-            raise DataError(f"the device does not enroll {name}", details={"got": answer.removeprefix("error ")})
-    return tuple(_decision(name, answer) for (name, _), answer in zip(verify, answers[len(enroll) :], strict=True))
-
-
-def _decision(name: str, answer: str) -> Verified:
-    word, *values = answer.split()
-    if word not in ("accepted", "rejected"):
-        return Verified(name, None, None, accepted=False, refused=answer.removeprefix("error "))
-    score, threshold = (struct.unpack("<f", struct.pack("<I", int(value)))[0] for value in values)
-    return Verified(name, score, threshold, accepted=word == "accepted")
+def _hold_dialogue(device: EmulatedDevice, enroll: Recordings, verify: Recordings) -> tuple[Verified, ...]:
+    """Enroll and verify by the line protocol."""
+    enrolling = [Exchange(name, pcm, f"ENROLL {_VOICE}") for name, pcm in enroll]
+    verifying = [Exchange(name, pcm, f"VERIFY {_VOICE}") for name, pcm in verify]
+    both = [*enrolling, *verifying]
+    answers = read_answers(both, device.talk(make_script(both))) if both else []
+    for exchange, answer in zip(enrolling, answers, strict=False):
+        if not answer.startswith("OK"):
+            raise DataError(f"the device does not enroll {exchange.name}", details={"got": reason(answer)})
+    later = answers[len(enrolling) :]
+    return tuple(read_decision(exchange.name, answer) for exchange, answer in zip(verifying, later, strict=True))
 
 
 def _operator_costs(artifact: ModelArtifact, counts: Mapping[int, int], seconds: float) -> tuple[OperatorCost, ...]:

@@ -2,11 +2,8 @@
  * each output `>FILE BYTES`. A file holds its tensor of all vectors, one after the other. */
 #include "emulator.h"
 
-#include EMULATOR_NET_HEADER
+#include "net_names.h"
 
-#define EMULATOR_JOIN_(a, b) a##b
-#define EMULATOR_JOIN(a, b) EMULATOR_JOIN_(a, b)
-#define NET(name) EMULATOR_JOIN(EMULATOR_NET, name)
 #define MAX_PORTS 14
 
 extern uint8_t device_memory[]; /* the net's arena */
@@ -53,13 +50,13 @@ int main(int argc, char *argv[])
     emulator_stack_paint();
     for (size_t vector = emulator_number(argv[1]); vector > 0; --vector) {
         for (int i = 0; i < num_inputs; ++i) {
-            (void)emulator_read(inputs[i].handle, NET(_input)(device_memory, i), inputs[i].bytes);
+            (void)emulator_read(inputs[i].handle, NET_FUNCTION(_input)(device_memory, i), inputs[i].bytes);
         }
         const uint64_t before = emulator_counts();
-        NET(_invoke)(device_memory);
+        NET_FUNCTION(_invoke)(device_memory);
         counts += emulator_counts() - before;
         for (int i = 0; i < num_outputs; ++i) {
-            (void)emulator_write_bytes(outputs[i].handle, NET(_output)(device_memory, i), outputs[i].bytes);
+            (void)emulator_write_bytes(outputs[i].handle, NET_FUNCTION(_output)(device_memory, i), outputs[i].bytes);
         }
     }
     emulator_write("inference ");

@@ -4,24 +4,16 @@
  *     embed FILE         embeds a recording; writes frames.bin (what went into the net, segment by segment),
  *                        output.bin (what came out of it) and embedding.bin
  *     measure FILE       counts a recording's instructions: with the net, and with a net that does nothing
- *     session WORDS      each +FILE enrolls a recording as "voice", each ?FILE is compared with that print
+ *     talk FILE          receives the file's bytes as a board does those of its serial line: docs/protocol.md
  *
  * Recordings are raw 16-bit PCM. */
 #include <string.h>
 
 #include "board_port.h"
 #include "emulator.h"
-#include "esv.h"
+#include "speaker_product.h"
 
-#include EMULATOR_NET_HEADER
-
-#define EMULATOR_JOIN_(a, b) a##b
-#define EMULATOR_JOIN(a, b) EMULATOR_JOIN_(a, b)
-#define NET EMULATOR_NET
-#define CONSTANT(name) EMULATOR_JOIN(EMULATOR_NET_UPPER, name)
 #define CHUNK_SAMPLES 1600
-
-extern uint8_t device_memory[];
 
 static int16_t emulator_chunk[CHUNK_SAMPLES];
 static int emulator_frames_file = -1;
@@ -79,10 +71,10 @@ static esv_status emulator_finish_nothing(void *state, int8_t *embedding)
 static esv_status emulator_prepare(esv **device, const esv_net *net, const esv_port *port)
 {
     static esv_config config; /* the device refers to it */
-    const esv_config wanted = CONSTANT(_CONFIG)(port);
+    const esv_config wanted = NET_CONSTANT(_CONFIG)(port);
     config = wanted;
     config.net = net;
-    return esv_init(device, &config, device_memory, CONSTANT(_MEMORY_BYTES));
+    return esv_init(device, &config, device_memory, NET_CONSTANT(_MEMORY_BYTES));
 }
 
 /* Feeds a file; counts: what the library's functions took. */
@@ -112,7 +104,7 @@ static esv_status emulator_embed(esv *device, const char *path, float *embedding
 
 static int emulator_run_vectors(const char *digits)
 {
-    int8_t values[CONSTANT(_NUM_MELS) + CONSTANT(_EMBEDDING_DIM)]; /* a frame, or an embedding */
+    int8_t values[NET_CONSTANT(_NUM_MELS) + NET_CONSTANT(_EMBEDDING_DIM)]; /* a frame, or an embedding */
     const int in = emulator_open_read("input.bin");
     const int out = emulator_open_write("output.bin");
     esv_status status = ESV_OK;
@@ -138,7 +130,7 @@ static int emulator_run_embed(const char *path)
 {
     esv_net net = NET;
     esv *device;
-    float embedding[CONSTANT(_EMBEDDING_DIM)];
+    float embedding[NET_CONSTANT(_EMBEDDING_DIM)];
     uint64_t counts = 0;
     net.begin = emulator_begin;
     net.push = emulator_push;
@@ -185,55 +177,23 @@ static int emulator_run_measure(const char *path)
     return 0;
 }
 
-static esv_status emulator_enroll(esv *device)
+static int emulator_run_talk(const char *path)
 {
-    uint32_t recordings = 0;
-    const esv_status status = esv_enroll(device, "voice", &recordings);
-    if (status == ESV_OK) {
-        emulator_write("enrolled ");
-        emulator_write_decimal(recordings);
-        emulator_write("\n");
-    }
-    return status;
-}
-
-static void emulator_write_bits(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    emulator_write_decimal(bits);
-}
-
-/* Scores are written as the bits of the float. */
-static esv_status emulator_verify(esv *device)
-{
-    esv_decision decision;
-    const esv_status status = esv_verify(device, "voice", &decision);
-    if (status == ESV_OK) {
-        emulator_write(decision.accepted ? "accepted " : "rejected ");
-        emulator_write_bits(decision.score);
-        emulator_write(" ");
-        emulator_write_bits(decision.threshold);
-        emulator_write("\n");
-    }
-    return status;
-}
-
-static int emulator_run_session(int argc, char *argv[])
-{
+    uint8_t bytes[256];
     esv *device;
-    if (emulator_failed(emulator_prepare(&device, &NET, board_port()))) {
+    const esv_port *const port = board_port();
+    const int file = emulator_open_read(path);
+    if (emulator_failed(emulator_prepare(&device, &NET, port)) ||
+        emulator_failed(esv_protocol_init(&device_protocol, device, port))) {
         return 1;
     }
-    for (int i = 2; i < argc; ++i) {
-        uint64_t counts = 0;
-        esv_status status = emulator_embed(device, &argv[i][1], NULL, &counts);
-        if (status == ESV_OK) {
-            status = argv[i][0] == '+' ? emulator_enroll(device) : emulator_verify(device);
+    for (;;) {
+        const size_t count = emulator_read(file, bytes, sizeof bytes);
+        if (count == 0) {
+            return 0;
         }
-        (void)emulator_failed(status); /* the next recording may be better */
+        esv_protocol_receive(&device_protocol, bytes, count);
     }
-    return 0;
 }
 
 int main(int argc, char *argv[])
@@ -249,6 +209,6 @@ int main(int argc, char *argv[])
     case 'm':
         return emulator_run_measure(argv[2]);
     default:
-        return emulator_run_session(argc, argv);
+        return emulator_run_talk(argv[2]);
     }
 }
