@@ -41,12 +41,13 @@ test: setup tools ## Run the tests; ARGS="-m slow" or ARGS=tests/unit select oth
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: setup tools ## Check style, types, import order and the C code's format.
+lint: setup tools ## Check style, types, import order, the C code's format and what analyzers say of it.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	scripts/check-c-format
+	scripts/check-c
 
 .PHONY: format
 format: setup ## Rewrite Python and C in the house's format.

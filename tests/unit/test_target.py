@@ -94,5 +94,5 @@ def test_the_readme_s_example_is_a_target(tmp_path: Path) -> None:
     text = (Path(__file__).resolve().parents[2] / "targets" / "README.md").read_text()
     (example,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     target = load_target(_write(tmp_path / "nrf52840", example))
-    assert (target.name, target.ram_bytes, target.fpu) == ("nrf52840", 262_144, True)
+    assert target == load_target("nrf52840")
     assert all(f"`{name}`" in text for name in Target.__dataclass_fields__ if name != "name")
