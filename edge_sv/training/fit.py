@@ -19,6 +19,7 @@ from edge_sv.features import Float32
 from edge_sv.files import write_atomic
 from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net, load_net, net_config, read_arrays, save_net
 from edge_sv.models.reference import build_reference
+from edge_sv.noisy import NoisyCopy
 from edge_sv.palette import Palette
 from edge_sv.segments import SegmentRule
 from edge_sv.training.average import START, Average, make_average
@@ -27,12 +28,14 @@ from edge_sv.training.batches import BatchMaker, prefetch
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.history import Row, best_row, is_over, to_csv
 from edge_sv.training.initialize import start_from
-from edge_sv.training.inputs import Inputs, find_material
+from edge_sv.training.inputs import Inputs, Material, find_material
 from edge_sv.training.teacher import teacher_targets
 from edge_sv.training.trainer import Trainer
 from edge_sv.training.validation import Validation
 
 STATE_FILE = "state.npz"
+DEV_SNR_DB = (5.0, 15.0)
+DEV_REVERB_SHARE = 0.5
 OnEpoch = Callable[[Row, bool], None]
 """Called after every epoch with its row, and whether it is the best so far."""
 
@@ -74,7 +77,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     description = _describe(config, shape, bank)
     maker = _make_batches(config, description, bank, targets)
     trainer = _make_trainer(config, description, maker, compression)
-    validation = Validation(material.dev_lists, description.features, description.segments)
+    validation = _make_validation(config, material, description)
     has_begun = (out / STATE_FILE).is_file()
     if not has_begun or START in config.average:
         _give_first_values(config, inputs, trainer, maker)
@@ -179,6 +182,14 @@ def _precision(policy: str) -> Iterator[None]:
         yield
     finally:
         tf_keras.mixed_precision.set_global_policy(before)
+
+
+def _make_validation(config: TrainConfig, material: Material, description: NetDescription) -> Validation:
+    noise = None
+    if config.validation.noisy:
+        share = DEV_REVERB_SHARE if material.noise.rooms else 0.0
+        noise = NoisyCopy(material.noise.noises, material.noise.rooms, snr_db=DEV_SNR_DB, reverb_share=share)
+    return Validation(material.dev_lists, description.features, description.segments, noise=noise)
 
 
 def _give_first_values(config: TrainConfig, inputs: Inputs, trainer: Trainer, maker: BatchMaker) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from edge_sv.audio import join, read_recording
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, compute_features
 from edge_sv.metrics import eer
+from edge_sv.noisy import NoisyCopy
 from edge_sv.segments import SegmentRule, normalize_length
 from edge_sv.trials import Recordings, TrialList, find_recordings, read_trials
 
@@ -53,22 +55,25 @@ class Validation:
         lists: the dev lists.
         features: the front end.
         rule: how recordings are cut.
+        noise: what every list is heard in once more, as `<name>_noisy`.
 
     Raises:
         DataError: a recording cannot be used.
     """
 
-    def __init__(self, lists: Sequence[DevList], features: FeatureConfig, rule: SegmentRule) -> None:
-        self._lists: list[tuple[DevList, dict[str, slice]]] = []
+    def __init__(
+        self, lists: Sequence[DevList], features: FeatureConfig, rule: SegmentRule, *, noise: NoisyCopy | None = None
+    ) -> None:
+        self._lists: list[tuple[str, TrialList, dict[str, slice]]] = []
         cuts: list[Float32] = []
         position = 0
-        for dev in lists:
+        for dev, degradation in itertools.product(lists, (None, noise) if noise else (None,)):
             places = {}
             for name, files in dev.recordings.files.items():
-                cuts.append(_cut(files, features, rule))
+                cuts.append(_cut(name, files, degradation, features, rule))
                 places[name] = slice(position, position + len(cuts[-1]))
                 position += len(cuts[-1])
-            self._lists.append((dev, places))
+            self._lists.append((f"{dev.name}_noisy" if degradation else dev.name, dev.trials, places))
         self._segments = np.concatenate(cuts)[..., None] if cuts else np.zeros((0, rule.frames, features.num_mels, 1))
 
     def eers(self, model: tf_keras.Model) -> dict[str, float]:
@@ -77,16 +82,20 @@ class Validation:
             return {}
         outputs = normalize_length(np.asarray(model.predict(self._segments, batch_size=64, verbose=0), np.float32))
         result = {}
-        for dev, places in self._lists:
+        for name, trials, places in self._lists:
             vectors = {key: normalize_length(outputs[place].mean(axis=0)) for key, place in places.items()}
-            scores = np.array([vectors[t.enroll] @ vectors[t.test] for t in dev.trials])
-            result[dev.name] = eer(scores, dev.trials.labels)
+            scores = np.array([vectors[t.enroll] @ vectors[t.test] for t in trials])
+            result[name] = eer(scores, trials.labels)
         return result
 
 
-def _cut(files: Sequence[Path], features: FeatureConfig, rule: SegmentRule) -> Float32:
+def _cut(
+    name: str, files: Sequence[Path], noise: NoisyCopy | None, features: FeatureConfig, rule: SegmentRule
+) -> Float32:
     """Cut the recording that these files make into (num_segments, frames, num_mels)."""
     pcm = join([read_recording(file, sample_rate=features.sample_rate) for file in files])
+    if noise is not None:
+        pcm = noise.apply(name, pcm, sample_rate=features.sample_rate)
     try:
         return rule.cut(compute_features(pcm, features))
     except DataError as error:

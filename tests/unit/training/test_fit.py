@@ -133,6 +133,12 @@ def test_without_dev_lists_the_loss_decides(run: Run, config: TrainConfig, tmp_p
     assert not any("eer" in name for name in description.provenance["dev"])
 
 
+def test_lists_count_in_noise_too(run: Run, config: TrainConfig, tmp_path: Path) -> None:
+    run(change(config, validation={"noisy": True}, optimizer={"epochs": 1}), tmp_path / "run")
+    row, name = run.rows[0][0], f"dev_eer_{run.inputs.data.name}"
+    assert row["dev_eer"] == pytest.approx((row[name] + row[f"{name}_noisy"]) / 2)
+
+
 def test_patience_ends_a_run(run: Run, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = iter([0.3, 0.2, 0.25, 0.2, 0.1])
     monkeypatch.setattr("edge_sv.training.validation.Validation.eers", lambda self, model: {"x": next(errors)})

@@ -12,6 +12,7 @@ from edge_sv.audio import read_recording
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, compute_features
 from edge_sv.metrics import eer
+from edge_sv.noisy import NoisyCopy
 from edge_sv.segments import SegmentRule, embed_features
 from edge_sv.training.validation import Validation, read_dev_lists
 from edge_sv.trials import read_trials
@@ -50,6 +51,23 @@ def test_utterances_of_several_files(tmp_path: Path, net: tf_keras.Model) -> Non
     (dev,) = read_dev_lists([corpus / "short.txt"])
     assert [len(dev.recordings.files[name]) for name in "uvw"] == [2, 1, 1]
     assert set(Validation([dev], FEATURES, RULE).eers(net)) == {"joined"}
+
+
+def test_a_list_in_noise_is_one_more_list(corpus: Path, net: tf_keras.Model) -> None:
+    noise = NoisyCopy((corpus / "noise" / "hiss.wav",), (), snr_db=(0.0, 5.0), reverb_share=0.0)
+    lists = read_dev_lists([corpus / "trials_dev.txt"])
+    plain = Validation(lists, FEATURES, RULE).eers(net)
+    found = Validation(lists, FEATURES, RULE, noise=noise).eers(net)
+    assert list(found) == [corpus.name, f"{corpus.name}_noisy"]
+    assert found[corpus.name] == plain[corpus.name]
+
+    def embed(name: str) -> np.ndarray:
+        pcm = noise.apply(name, read_recording(corpus / name), sample_rate=16000)
+        return embed_features(compute_features(pcm, FEATURES), RULE, lambda x: net(x[None, ..., None]).numpy()[0])
+
+    trials = read_trials(corpus / "trials_dev.txt")
+    scores = np.array([embed(trial.enroll) @ embed(trial.test) for trial in trials])
+    assert found[f"{corpus.name}_noisy"] == pytest.approx(eer(scores, trials.labels))
 
 
 def test_two_lists_of_one_folder_keep_their_names(corpus: Path, tmp_path: Path, net: tf_keras.Model) -> None:
