@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edge_sv.demo import BUNDLED_SPEAKER, bundled_voices
+from edge_sv.emulate import tools_missing
 from edge_sv.resources import assets_dir
 
 VOICES = assets_dir() / "voices"
@@ -30,9 +31,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("demo")
 
 
-def edge_sv(work: Path, *args: object) -> subprocess.CompletedProcess[str]:
+def edge_sv(work: Path, *args: object, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edge_sv", *map(str, args)]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(work / "cache"), "NO_COLOR": "1"}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(work / "cache"), "NO_COLOR": "1", **variables}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
@@ -80,9 +81,30 @@ def test_float_net_scores_beside_it(bundled: dict[str, Any]) -> None:
     assert 0.99 <= bundled["cosine_to_float"] < 1
 
 
+@pytest.mark.emulator
+def test_an_emulated_board_decides_the_same(bundled: dict[str, Any]) -> None:
+    if missing := tools_missing():
+        pytest.skip(f"{missing[0]} not found: scripts/install-tools")
+    emulation = bundled["emulation"]
+    assert emulation["board"] == "mps2-an386" and emulation["bit_exact"] is True
+    for there, here in zip(emulation["verified"], bundled["verified"], strict=True):
+        assert (there["recording"], there["accepted"]) == (here["recording"], here["accepted"])
+        assert there["score"] == pytest.approx(here["score"], abs=0.02), "the front ends differ by rounding"
+    assert emulation["instructions"]["total"] > 1e6
+
+
+def test_without_the_tools_the_demo_goes_on(bundled: dict[str, Any], work: Path) -> None:
+    path = os.environ["PATH"]
+    folders = [folder for folder in path.split(os.pathsep) if not (Path(folder) / "qemu-system-arm").exists()]
+    result = edge_sv(work, "demo", "--out", work / "package", "--json", PATH=os.pathsep.join(folders))
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["emulation"] is None
+    assert "qemu-system-arm" in result.stderr and "apt-get install" in result.stderr
+
+
 def test_table_is_for_people_and_takes_their_recordings(bundled: dict[str, Any], work: Path) -> None:
     own = ["--enroll", VOICES / "bea_1.flac", "--verify", VOICES / "bea_2.flac", "--verify", VOICES / "carl_1.flac"]
-    result = edge_sv(work, "demo", "--out", work / "package", *own)
+    result = edge_sv(work, "demo", "--board", "none", "--out", work / "package", *own)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert any("bea_2" in line and "accepted" in line for line in lines)
@@ -94,7 +116,7 @@ def test_table_is_for_people_and_takes_their_recordings(bundled: dict[str, Any],
 
 
 def test_builds_for_phones_too(bundled: dict[str, Any], work: Path) -> None:
-    result = edge_sv(work, "demo", "--target", "tflite", "--out", work / "phone", "--json")
+    result = edge_sv(work, "demo", "--target", "tflite", "--board", "none", "--out", work / "phone", "--json")
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert (document["runtime"], document["arena_bytes"]) == ("tflite", None)

@@ -16,20 +16,21 @@ from edge_sv.cli.app import app
 from edge_sv.embedders import artifact_embedder
 from edge_sv.emulate import Board, Emulation, check_exact, emulate, load_board, tools
 from edge_sv.emulate.device import EmulatedDevice
-from edge_sv.emulate.speaker import artifact_source
+from edge_sv.emulate.speaker import artifact_source, package_source
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.features import Int16
 from edge_sv.generator import DEFAULT_CODE
 from edge_sv.golden import buzz
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.bare import generate_bare, make_bare_vectors, read_bare, write_bare_package
-from edge_sv.target import load_target
+from edge_sv.target import list_targets, load_target
 from edge_sv.verify import Verifier
 from tests.firmware.conftest import tool
 
 pytestmark = pytest.mark.emulator
 CORES = ["rp2040", "mps2-an385", "nrf52840", "mps2-an500", "mps2-an505", "mps3-an547"]
 """Cortex-M0+, M3, M4F, M7, M33 and M55 with MVE."""
+SMALLEST = "microbit"
 RATE = 16000
 
 
@@ -74,6 +75,20 @@ def test_every_core_computes_what_this_computer_computes(core: str, package: Dev
     assert [difference for difference in emulated.differences if not difference.exact] == []
     assert len(emulated.differences) == 2 * len(package.manifest.golden) + 2
     assert emulated.verified[0].score is not None
+
+
+@pytest.mark.parametrize("board", [t.name for t in list_targets() if t.emulator and t.name not in (*CORES, SMALLEST)])
+def test_every_other_board_runs_the_golden_vectors(board: str, package: DevicePackage, tmp_path: Path) -> None:
+    source = package_source(package, package.manifest.generated)
+    device = EmulatedDevice(package.artifact, source, board=load_board(board), folder=tmp_path)
+    for golden in package.manifest.golden:
+        inputs, outputs = (np.load(package.path / "golden" / golden.name / f"{n}.npy") for n in ("input", "output"))
+        np.testing.assert_array_equal(device.run_vectors(inputs), outputs)
+
+
+def test_the_smallest_board_says_what_it_cannot_hold(package: DevicePackage) -> None:
+    with pytest.raises(DoesNotFit, match=rf"does not fit '{SMALLEST}'(.|\n)*device_memory"):
+        emulate(package, load_board(SMALLEST))
 
 
 def test_decisions_are_those_of_the_same_code_on_this_computer(done: Emulation, tiny_artifact: ModelArtifact) -> None:
