@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import subprocess
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge_sv.audio import read_recording
 from edge_sv.device.front_end import device_frames
 from edge_sv.device.tables import features_source
 from edge_sv.emulate import build_program, load_board, run_program
@@ -90,6 +92,14 @@ def test_every_configuration(programs: Callable[[str, str], Path], name: str, pa
 def test_every_signal(programs: Callable[[str, str], Path], signal: str, path: str) -> None:
     pcm = signals()[signal]
     np.testing.assert_array_equal(_frames(programs("gcc", path), "default", pcm), _twin("default", pcm, path))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_real_speech(programs: Callable[[str, str], Path], speech_data: Path, path: str) -> None:
+    with (speech_data / "index.csv").open() as stream:
+        paths = [row["path"] for row in csv.DictReader(stream)]
+    pcm = np.concatenate([read_recording(speech_data / name) for name in paths[:: len(paths) // 12]])
+    np.testing.assert_array_equal(_frames(programs("gcc", path), "mean_start", pcm), _twin("mean_start", pcm, path))
 
 
 @pytest.mark.parametrize("path", PATHS)
