@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -58,20 +57,19 @@ def emulate_speaker(
     artifact = package.artifact
     if verify and not enroll:
         raise UsageError("there is no voice to compare with", hint="--enroll A.wav --enroll B.wav")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edge-sv-emulate-")))
+    with tempfile.TemporaryDirectory(prefix="edge-sv-emulate-") as name:
+        folder = Path(name)
         listen("compile")
         source = speaker_source(package, folder / "code")
         device = EmulatedDevice(artifact, source, board=board, folder=folder)
-        differences = list(_check_golden(package, device, listen))
-        expected = ExpectedDevice(artifact, fixed=not board.target.fpu)
-        vectors = _golden_recordings(package)
-        for name, pcm in [*vectors, *enroll, *verify]:
-            listen(f"embed {name}")
-            differences.append(expected.compare(name, pcm, device.embed(pcm)))
+        golden = _check_golden(package, device, listen)
+        listen("enroll and verify")
         verified = _hold_dialogue(device, enroll, verify)
+        heard = [recording for recording, decision in zip(verify, verified, strict=True) if decision.refused is None]
+        recordings = [*heard, *enroll, *_golden_recordings(package)]
+        differences = _check_recordings(artifact, device, recordings, listen)
         listen("count instructions")
-        _, measured = [*verify, *vectors][0]
+        _, measured = recordings[0]
         cost = device.measure(measured)
         operators = _operator_costs(artifact, device.count_operators(measured), cost.seconds)
     return Emulation(
@@ -79,7 +77,7 @@ def emulate_speaker(
         package=str(package.path),
         model=artifact.name,
         plan=source.plan,
-        differences=tuple(differences),
+        differences=(*golden, *differences),
         instructions=cost.per_second(),
         per="second of speech",
         flash_bytes=device.program.flash_bytes,
@@ -117,9 +115,7 @@ def artifact_source(artifact: ModelArtifact, folder: Path) -> Source:
     return Source(folder, DEFAULT_PREFIX, net.plan, net.ram_bytes)
 
 
-def _check_golden(
-    package: DevicePackage, device: EmulatedDevice, listen: Callable[[str], None]
-) -> Sequence[Difference]:
+def _check_golden(package: DevicePackage, device: EmulatedDevice, listen: Callable[[str], None]) -> list[Difference]:
     found = []
     for golden in package.manifest.golden:
         listen(f"golden vector {golden.name}")
@@ -127,6 +123,17 @@ def _check_golden(
         inputs, outputs = (_load(place / f"{name}.npy") for name in ("input", "output"))
         wrong = count_differences(device.run_vectors(inputs), outputs)
         found.append(Difference(f"golden/{golden.name}", frames=0, outputs=wrong, embedding=0))
+    return found
+
+
+def _check_recordings(
+    artifact: ModelArtifact, device: EmulatedDevice, recordings: Recordings, listen: Callable[[str], None]
+) -> list[Difference]:
+    expected = ExpectedDevice(artifact, fixed=not device.board.target.fpu)
+    found = []
+    for name, pcm in recordings:
+        listen(f"embed {name}")
+        found.append(expected.compare(name, pcm, device.embed(pcm)))
     return found
 
 

@@ -187,8 +187,15 @@ def test_what_does_not_fit_is_refused(package: DevicePackage, limits: dict[str, 
 
 def test_silence_is_not_enrolled(package: DevicePackage) -> None:
     silence = np.zeros(RATE, np.int16)
-    with pytest.raises(DataError, match=r"does not enroll silence\n"):
+    with pytest.raises(DataError, match=r"does not enroll silence\n(.|\n)*silent"):
         emulate(package, load_board("mps2-an386"), enroll=[("silence", silence)])
+
+
+def test_a_silent_recording_is_not_verified_and_the_others_are(package: DevicePackage) -> None:
+    silence = ("silence", np.zeros(RATE, np.int16))
+    refused, heard = emulate(package, load_board("mps2-an386"), enroll=ENROLL[:1], verify=[silence, VERIFY[0]]).verified
+    assert refused.refused is not None and "silent" in refused.refused and not refused.accepted
+    assert heard.refused is None and heard.score is not None
 
 
 def test_embeddings_are_those_of_the_same_code_on_this_computer(tiny_artifact: ModelArtifact) -> None:
