@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from edge_sv.resources import assets_dir
 from edge_sv_converters.c_source.calls import Call, ElementCall, Program, ReduceCall, RowCall, ViewCall, WholeCall
 from edge_sv_converters.c_source.emit import whole_tensors
 from edge_sv_converters.c_source.graph import Tensor, read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
 from edge_sv_converters.c_source.plan import ALIGNMENT, StaticPlan, padding_row_bytes, plan_apart, plan_static
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_sv.resources import assets_dir
 from tests.random_nets import random_net
 
 NETS = ["resnet-nano", "resnet-thin", "ecapa-small"]
@@ -30,7 +30,7 @@ class Memory:
 
     def write(self, tensor: Tensor, first: int, count: int) -> None:
         start = self._plan.offsets[tensor.index] + first
-        assert 0 <= start and start + count <= len(self._tags)
+        assert start >= 0 and start + count <= len(self._tags)
         self._tags[start : start + count] = self._tag(tensor, first, count)
 
     def read(self, tensor: Tensor, first: int, count: int) -> None:
