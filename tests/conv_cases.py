@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from edge_sv_converters.c_source.graph import Palette
+from edge_sv_converters.c_source.operators import depthwise
 from edge_sv_converters.c_source.operators.conv import Geometry
-from edge_sv_converters.c_source.weights import PackedWeights, fold_bias, pack_int4, pack_int8, pack_palette
+from edge_sv_converters.c_source.weights import PackedWeights, fold_bias, pack_depthwise, pack_int4, pack_int8, pack_palette
 
 from edge_sv.emulate import Board, build_program, run_program
 from edge_sv.emulate.program import COMPILE_FLAGS, STACK_BYTES
@@ -114,7 +115,7 @@ def random_case(shape: Shape, rng: np.random.Generator, *, extreme: bool = False
 def _weights(shape: Shape, dims: tuple[int, ...], rng: np.random.Generator) -> tuple[Int8, PackedWeights]:
     if shape.depthwise:
         weights = rng.integers(-128, 128, dims, dtype=np.int8)
-        return weights, PackedWeights(weights, 8)
+        return weights, PackedWeights(pack_depthwise(weights), 8)
     if shape.format == "int8":
         weights = rng.integers(-128, 128, dims, dtype=np.int8)
         return weights, pack_int8(weights)
@@ -185,11 +186,16 @@ def encode(case: Case) -> bytes:
         case.image.tobytes(),
     ]  # fmt: skip
     body = b"".join(part + bytes(-len(part) % 4) for part in parts)
+    tile_width, scratch_bytes = row.tile_width, row.scratch_bytes(case.packed)
+    if shape.depthwise:
+        taps = shape.kernel[0] * shape.kernel[1]
+        tile_width = depthwise.find_tile_width(row.out_width, taps)
+        scratch_bytes = depthwise.scratch_bytes(shape.depth, taps, tile_width)
     numbers = [
         int(shape.depthwise), shape.height, out_height, shape.stride[0], shape.dilation[0], top,
-        *vars(row).values(), row.tile_width, case.packed.bits, case.packed.codebook_stride,
+        *vars(row).values(), tile_width, case.packed.bits, case.packed.codebook_stride,
         case.input_zero_point, case.output_zero_point, *case.limits, *map(len, parts),
-        0 if shape.depthwise else row.scratch_bytes(case.packed),
+        scratch_bytes,
     ]  # fmt: skip
     return struct.pack(f"<I{len(numbers)}i", 4 * len(numbers) + 4 + len(body), *numbers) + body
 

@@ -59,6 +59,13 @@ def pack_palette(palette: Palette) -> PackedWeights:
     return PackedWeights(packed.reshape(len(groups), -1), palette.bits, codebook)
 
 
+def pack_depthwise(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """Order a depthwise convolution's weights: (height, width, out_channels) -> (groups of 4 channels, height, width, 4)."""
+    height, width, channels = weights.shape
+    padded = np.pad(weights, ((0, 0), (0, 0), (0, -channels % 4)))
+    return padded.reshape(height, width, -1, 4).transpose(2, 0, 1, 3).astype(np.int8)
+
+
 def in_columns(weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Order weights as windows: (out, height, width, in) -> (out, width * column), columns padded to fours."""
     channels, height, width, depth = weights.shape

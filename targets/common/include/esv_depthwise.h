@@ -9,8 +9,12 @@
 extern "C" {
 #endif
 
-/* Output channel c reads input channel c / depth_multiplier. Weights are int8, (kernel_height, kernel_width,
- * out_channels); narrower ones are widened offline, they weigh little. */
+/* What a pointer may take in scratch, on any computer. */
+#define ESV_DEPTHWISE_POINTER_BYTES 8u
+
+/* Output channel c reads input channel c / depth_multiplier. Weights are int8, (groups of 4 output channels,
+ * kernel_height, kernel_width, 4), zeros behind the last channel; narrower ones are widened offline, they weigh little.
+ */
 typedef struct {
     uint16_t in_width;
     uint16_t in_channels;
@@ -21,6 +25,7 @@ typedef struct {
     uint16_t stride_width;
     uint16_t dilation_width;
     uint16_t pad_left;
+    uint16_t tile_width; /* output pixels whose places are looked up at once: scratch against speed */
     int8_t input_zero_point;
     int8_t output_zero_point;
     int8_t activation_min;
@@ -32,8 +37,10 @@ typedef struct {
 } esv_depthwise_params;
 
 /* rows: (kernel_height) pointers to (in_width, in_channels); out: (out_width, in_channels * depth_multiplier), apart
- * from the rows. scratch: not used, may be null. */
+ * from the rows; scratch: esv_depthwise_scratch_bytes(params), a multiple of 8 as address. */
 void esv_depthwise_s8(const esv_depthwise_params *params, const int8_t *const rows[], int8_t *out, void *scratch);
+
+size_t esv_depthwise_scratch_bytes(const esv_depthwise_params *params);
 
 #ifdef __cplusplus
 }

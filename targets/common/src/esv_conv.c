@@ -52,7 +52,7 @@ size_t esv_conv_scratch_bytes(const esv_conv_params *params)
 /* A copy of few bytes, without a call. */
 static inline void esv_conv_copy(int8_t *out, const int8_t *in, uint32_t count)
 {
-#ifdef ESV_CONV_MVE
+#ifdef ESV_LEVEL_MVE
     __asm__ volatile("wlstp.8 lr, %[count], 2f\n"
                      "1:\n"
                      "vldrb.8 q0, [%[in]], #16\n"

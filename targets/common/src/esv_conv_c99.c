@@ -1,7 +1,7 @@
 /* The convolution's inner loops in portable C99. */
 #include "esv_conv_tile.h"
 
-#ifdef ESV_CONV_C99
+#ifdef ESV_LEVEL_C99
 
 #include "esv_conv_weights.h"
 

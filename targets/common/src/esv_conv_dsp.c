@@ -5,8 +5,9 @@
  * inputs, one of weights and eight SMLAD for 16 products. Inputs are widened once for all channels, the weights of two
  * channels once for all pixels of the tile. */
 #include "esv_conv_dsp.h"
+#include "esv_requantize_dsp.h"
 
-#ifdef ESV_CONV_DSP
+#ifdef ESV_LEVEL_DSP
 
 #include <string.h>
 
@@ -46,20 +47,10 @@ typedef char esv_conv_dsp_job_is_packed[sizeof(void *) != 4 || sizeof(esv_conv_d
     "smlad r6, r9, r3, r6\n" "smlad r7, r11, r3, r7\n"
 #define ESV_GROUP_BYTES "44"
 
-/* Doubled, multiplied and halved by 2**31: SaturatingRoundingDoublingHighMul of what fits in 31 bits. Then divided with
- * halves away from zero, which is one less for negative values before halves are rounded up. */
-#define ESV_REQUANTIZE(sum, multiplier, round, right)                \
-    "lsls   " sum ", " sum ", #1\n"                                  \
-    "smmulr " sum ", " sum ", " multiplier "\n"                      \
-    "add    " sum ", " sum ", " sum ", asr #31\n"                    \
-    "add    " sum ", " sum ", " round "\n"                           \
-    "asr    " sum ", " sum ", " right "\n"                           \
-    "ssat   " sum ", #8, " sum "\n"
-
 /* Computes all pairs of pixels: sums, requantizes and stores two channels, and leaves the last sums in the job. A
  * function of its own, since the loop takes every register: sums r4-r7, weights r8-r11, inputs r2-r3, pointers r0, r1
  * and r12, rounds lr. */
-static ESV_CONV_NAKED void esv_conv_dsp_sum(esv_conv_dsp_job *job __attribute__((unused)),
+static ESV_NAKED void esv_conv_dsp_sum(esv_conv_dsp_job *job __attribute__((unused)),
                                                                uint32_t num_groups __attribute__((unused)))
 {
     __asm__(
@@ -92,10 +83,10 @@ static ESV_CONV_NAKED void esv_conv_dsp_sum(esv_conv_dsp_job *job __attribute__(
         "ldr    r12, [sp]\n"
         "stm    r12!, {r4, r5, r6, r7}\n"
         "ldm    r12, {r0, r1, r2, r8, r9, r10, r11, lr}\n"
-        ESV_REQUANTIZE("r4", "r0", "r1", "r2")
-        ESV_REQUANTIZE("r6", "r0", "r1", "r2")
-        ESV_REQUANTIZE("r5", "r8", "r9", "r10")
-        ESV_REQUANTIZE("r7", "r8", "r9", "r10")
+        ESV_REQUANTIZE_DSP("r4", "r0", "r1", "r2")
+        ESV_REQUANTIZE_DSP("r6", "r0", "r1", "r2")
+        ESV_REQUANTIZE_DSP("r5", "r8", "r9", "r10")
+        ESV_REQUANTIZE_DSP("r7", "r8", "r9", "r10")
         "bfi    r4, r5, #8, #8\n"
         "bfi    r6, r7, #8, #8\n"
         "pkhbt  r4, r4, r6, lsl #16\n"                 /* four outputs; now to the activation's range */
@@ -117,18 +108,9 @@ static ESV_CONV_NAKED void esv_conv_dsp_sum(esv_conv_dsp_job *job __attribute__(
 }
 /* clang-format on */
 
-/* Whether a channel's sums, doubled, fit in 31 bits, and its rounding constant too. */
-static int esv_conv_dsp_is_simple(const esv_conv_params *params, uint32_t window, uint32_t channel)
+static int esv_conv_dsp_is_exact(const esv_conv_params *params, uint32_t window, uint32_t channel)
 {
-    const int32_t bias = params->bias[channel];
-    const int32_t right = -(int32_t)params->shift[channel];
-    return window < (1u << 15) && bias > -(1 << 29) && bias < (1 << 29) && right >= 1 && right <= 20;
-}
-
-static int32_t esv_conv_dsp_round(const esv_conv_params *params, uint32_t channel)
-{
-    const uint32_t right = (uint32_t)-params->shift[channel];
-    return (int32_t)((1u << (right - 1u)) + ((uint32_t)(int32_t)params->output_zero_point << right));
+    return esv_requantize_dsp_is_exact(window, params->bias[channel], params->shift[channel]);
 }
 
 static void esv_conv_dsp_set_channels(const esv_conv_params *params, esv_conv_dsp_job *job, uint32_t first,
@@ -138,8 +120,8 @@ static void esv_conv_dsp_set_channels(const esv_conv_params *params, esv_conv_ds
     job->bias_1 = params->bias[second];
     job->multiplier_0 = params->multiplier[first];
     job->multiplier_1 = params->multiplier[second];
-    job->round_0 = esv_conv_dsp_round(params, first);
-    job->round_1 = esv_conv_dsp_round(params, second);
+    job->round_0 = esv_requantize_dsp_round(params->output_zero_point, params->shift[first]);
+    job->round_1 = esv_requantize_dsp_round(params->output_zero_point, params->shift[second]);
     job->right_0 = -params->shift[first];
     job->right_1 = -params->shift[second];
 }
@@ -181,8 +163,8 @@ static void esv_conv_dsp_channels(const esv_conv_params *params, const esv_conv_
                                   uint32_t first, uint32_t second, int16_t *inputs, int8_t *out)
 {
     const uint32_t groups = tile->window / 4u;
-    const int fast = first != second && esv_conv_dsp_is_simple(params, tile->window, first) &&
-                     esv_conv_dsp_is_simple(params, tile->window, second);
+    const int fast = first != second && esv_conv_dsp_is_exact(params, tile->window, first) &&
+                     esv_conv_dsp_is_exact(params, tile->window, second);
     esv_conv_dsp_set_channels(params, job, first, second);
     for (uint32_t phase = 0; phase < tile->phases; ++phase) {
         const esv_conv_run run = esv_conv_find_run(params, tile, phase);

@@ -5,7 +5,7 @@
 
 #include "esv_conv_tile.h"
 
-#ifdef ESV_CONV_DSP
+#ifdef ESV_LEVEL_DSP
 
 /* Widens int8 values. in: (num_groups, 4) at any address; out: (num_groups, 4); it may end where `in` does and lie over
  * it. */

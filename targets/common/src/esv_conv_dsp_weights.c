@@ -1,7 +1,7 @@
 /* Weights for the DSP extension: widened once for many pixels, or read from flash for a single one. */
 #include "esv_conv_dsp.h"
 
-#ifdef ESV_CONV_DSP
+#ifdef ESV_LEVEL_DSP
 
 #include <string.h>
 

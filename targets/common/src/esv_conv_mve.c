@@ -2,7 +2,7 @@
  * pixel, 16 products an instruction; the four sums are requantized as one vector. */
 #include "esv_conv_mve.h"
 
-#ifdef ESV_CONV_MVE
+#ifdef ESV_LEVEL_MVE
 
 #include <arm_mve.h>
 
@@ -40,7 +40,7 @@ typedef char esv_conv_mve_job_is_packed[sizeof(esv_conv_mve_job) == 144 ? 1 : -1
 
 /* Computes all pixels of a run for four channels. A function of its own, since it takes every register: sums r0, r2, r4
  * and r6, which must have even numbers, weights r3, r5, r7 and r9, window r11, out r1, constants q3-q7. */
-static ESV_CONV_NAKED void esv_conv_mve_sum(const esv_conv_mve_job *job __attribute__((unused)))
+static ESV_NAKED void esv_conv_mve_sum(const esv_conv_mve_job *job __attribute__((unused)))
 {
     __asm__(
         "push     {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n"

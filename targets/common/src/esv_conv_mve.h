@@ -4,7 +4,7 @@
 
 #include "esv_conv_tile.h"
 
-#ifdef ESV_CONV_MVE
+#ifdef ESV_LEVEL_MVE
 
 /* Returns where the channel's weights lie as int8, (window): in flash, or decoded into `room`, (tile decoded_bytes). */
 const int8_t *esv_conv_mve_decode(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t channel,

@@ -1,7 +1,7 @@
 /* Packed weights by vectors, as int8 in their natural order. Stores go up to a multiple of 32 weights. */
 #include "esv_conv_mve.h"
 
-#ifdef ESV_CONV_MVE
+#ifdef ESV_LEVEL_MVE
 
 #include <arm_mve.h>
 

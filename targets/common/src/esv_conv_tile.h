@@ -6,22 +6,7 @@
 #define ESV_CONV_TILE_H
 
 #include "esv_conv.h"
-
-/* The levels beyond C99 are written in GCC's and Clang's assembler syntax. */
-#if defined(__ARM_FEATURE_MVE) && defined(__GNUC__)
-#define ESV_CONV_MVE 1
-#elif defined(__ARM_FEATURE_DSP) && defined(__GNUC__)
-#define ESV_CONV_DSP 1
-#else
-#define ESV_CONV_C99 1
-#endif
-
-/* A function that is written in assembler as a whole; the compiler must not conclude anything from its body. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define ESV_CONV_NAKED __attribute__((naked, noinline, noipa))
-#else
-#define ESV_CONV_NAKED __attribute__((naked, noinline))
-#endif
+#include "esv_kernel_level.h"
 
 typedef struct {
     uint32_t column;        /* values in a column */

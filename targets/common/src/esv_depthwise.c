@@ -1,38 +1,81 @@
 #include "esv_depthwise.h"
 
+#include <string.h>
+
+#include "esv_depthwise_group.h"
 #include "esv_requantize.h"
 
-static int32_t esv_depthwise_sum(const esv_depthwise_params *params, const int8_t *const rows[], int32_t first,
-                                 uint32_t channel)
+/* Notes for each output pixel which input pixels lie under the kernel; `outside` stands for those beside the row. */
+static void esv_depthwise_find_taps(const esv_depthwise_params *params, const int8_t *const rows[], uint32_t first,
+                                    uint32_t count, const int8_t *outside, const int8_t **taps)
 {
-    const uint32_t in_channel = channel / params->depth_multiplier;
-    const uint32_t out_channels = (uint32_t)params->in_channels * params->depth_multiplier;
-    const int8_t *weight = params->weights + channel;
-    uint32_t sum = (uint32_t)params->bias[channel]; /* wraps around like the accumulator of every level */
-    for (uint32_t ky = 0; ky < params->kernel_height; ++ky) {
-        int32_t x = first;
-        for (uint32_t kx = 0; kx < params->kernel_width; ++kx) {
-            const int32_t value = x < 0 || x >= params->in_width
-                                      ? params->input_zero_point
-                                      : rows[ky][(uint32_t)x * params->in_channels + in_channel];
-            sum += (uint32_t)(value * *weight);
-            weight += out_channels;
-            x += params->dilation_width;
+    for (uint32_t i = first; i < first + count; ++i) {
+        const int32_t left = (int32_t)(i * params->stride_width) - params->pad_left;
+        for (uint32_t ky = 0; ky < params->kernel_height; ++ky) {
+            int32_t x = left;
+            for (uint32_t kx = 0; kx < params->kernel_width; ++kx, x += params->dilation_width) {
+                *taps++ = x < 0 || x >= params->in_width ? outside : rows[ky] + (uint32_t)x * params->in_channels;
+            }
         }
     }
-    return (int32_t)sum;
+}
+
+static void esv_depthwise_any(const esv_depthwise_params *params, const esv_depthwise_group *group)
+{
+    for (uint32_t lane = 0; lane < group->lanes; ++lane) {
+        const uint32_t c = group->channel + lane;
+        const uint32_t in_channel = c / params->depth_multiplier;
+        const int8_t *const *taps = group->taps;
+        int8_t *out = group->out + lane;
+        for (uint32_t i = 0; i < group->num_pixels; ++i, out += group->out_step) {
+            const int8_t *weight = group->weights + lane;
+            uint32_t sum = (uint32_t)params->bias[c]; /* wraps around like the accumulator of every level */
+            for (uint32_t tap = 0; tap < group->num_taps; ++tap, weight += 4) {
+                sum += (uint32_t)((*taps++)[in_channel] * *weight);
+            }
+            *out = esv_requantize_to_s8((int32_t)sum, params->multiplier[c], params->shift[c],
+                                        params->output_zero_point, params->activation_min, params->activation_max);
+        }
+    }
+}
+
+size_t esv_depthwise_scratch_bytes(const esv_depthwise_params *params)
+{
+    const size_t taps = (size_t)params->kernel_height * params->kernel_width;
+    return taps * 8u + params->tile_width * taps * ESV_DEPTHWISE_POINTER_BYTES + (params->in_channels + 7u) / 8u * 8u;
 }
 
 void esv_depthwise_s8(const esv_depthwise_params *params, const int8_t *const rows[], int8_t *out, void *scratch)
 {
-    (void)scratch;
-    const uint32_t out_channels = (uint32_t)params->in_channels * params->depth_multiplier;
-    for (uint32_t x = 0; x < params->out_width; ++x) {
-        const int32_t first = (int32_t)(x * params->stride_width) - params->pad_left;
-        for (uint32_t c = 0; c < out_channels; ++c) {
-            *out++ =
-                esv_requantize_to_s8(esv_depthwise_sum(params, rows, first, c), params->multiplier[c], params->shift[c],
-                                     params->output_zero_point, params->activation_min, params->activation_max);
+    const uint32_t num_taps = (uint32_t)params->kernel_height * params->kernel_width;
+    const uint32_t channels = (uint32_t)params->in_channels * params->depth_multiplier;
+    const int8_t **taps = (const int8_t **)(void *)((uint8_t *)scratch + num_taps * 8u);
+    int8_t *outside = (int8_t *)taps + params->tile_width * num_taps * ESV_DEPTHWISE_POINTER_BYTES;
+    memset(outside, params->input_zero_point, params->in_channels);
+    for (uint32_t first = 0; first < params->out_width; first += params->tile_width) {
+        const uint32_t left = params->out_width - first;
+        const uint32_t count = left < params->tile_width ? left : params->tile_width;
+        esv_depthwise_find_taps(params, rows, first, count, outside, taps);
+        for (uint32_t c = 0; c < channels; c += 4) {
+            const uint32_t lanes = channels - c < 4u ? channels - c : 4u;
+            const esv_depthwise_group group = {
+                (const int8_t *const *)taps, count,   num_taps, c, lanes, params->weights + c * num_taps,
+                out + first * channels + c,  channels};
+            if (params->depth_multiplier != 1 || lanes != 4 || !esv_depthwise_four(params, &group, scratch)) {
+                esv_depthwise_any(params, &group);
+            }
         }
     }
 }
+
+#ifdef ESV_LEVEL_C99
+
+int esv_depthwise_four(const esv_depthwise_params *params, const esv_depthwise_group *group, void *room)
+{
+    (void)params;
+    (void)group;
+    (void)room;
+    return 0;
+}
+
+#endif

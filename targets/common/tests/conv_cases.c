@@ -91,6 +91,7 @@ static int run_case(const conv_case *c, const uint8_t *at, uint8_t *room, int ou
                                             (uint16_t)c->stride_width,
                                             (uint16_t)c->dilation_width,
                                             (uint16_t)c->pad_left,
+                                            (uint16_t)c->tile_width,
                                             (int8_t)c->input_zero_point,
                                             (int8_t)c->output_zero_point,
                                             (int8_t)c->activation_min,
@@ -107,7 +108,7 @@ static int run_case(const conv_case *c, const uint8_t *at, uint8_t *room, int ou
         emulator_write("a case does not fit\n");
         return 1;
     }
-    if (!c->depthwise && esv_conv_scratch_bytes(&conv) != c->scratch_bytes) {
+    if ((c->depthwise ? esv_depthwise_scratch_bytes(&depthwise) : esv_conv_scratch_bytes(&conv)) != c->scratch_bytes) {
         emulator_write("scratch differs\n");
         return 1;
     }

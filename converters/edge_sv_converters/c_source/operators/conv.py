@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from edge_sv_converters.c_source.calls import Array, Call, RowCall, Struct, WholeCall, Window
-from edge_sv_converters.c_source.graph import Operation
+from edge_sv_converters.c_source.graph import Operation, Tensor
 from edge_sv_converters.c_source.operators.weighted import MAX_SIZE, Steps, check_types, find_requantization, find_steps
 from edge_sv_converters.c_source.weights import PackedWeights, pack_int4, pack_int8, pack_palette
 
@@ -63,7 +63,16 @@ def lower_conv(operation: Operation) -> tuple[Call, ...]:
     Raises:
         DataError: shapes, types or options that the kernel does not compute.
     """
-    source, weights, output = operation.input(0).shape, check_types(operation).shape, operation.output.shape
+    return lower_kernel(operation, check_types(operation))
+
+
+def lower_kernel(operation: Operation, kernel: Tensor) -> tuple[Call, ...]:
+    """Lower a convolution with the weights of `kernel`, (out_channels, height, width, in_channels).
+
+    Raises:
+        DataError: shapes or options that the kernel does not compute.
+    """
+    source, weights, output = operation.input(0).shape, kernel.shape, operation.output.shape
     if len(source) != 4 or len(weights) != 4 or source[0] != 1:
         raise operation.refuse(f"input {source} is not one image, or weights {weights} are no kernel")
     height, width, depth = source[1:]
@@ -78,7 +87,7 @@ def lower_conv(operation: Operation) -> tuple[Call, ...]:
     window = Window(
         vertical.kernel, vertical.stride, vertical.dilation, vertical.pad, pad_value=operation.input(0).grid[1]
     )
-    return (_row_call(operation, row, window, _line(row, vertical, height)),)
+    return (_row_call(operation, kernel, row, window, _line(row, vertical, height)),)
 
 
 def lower_fully_connected(operation: Operation) -> tuple[Call, ...]:
@@ -87,7 +96,8 @@ def lower_fully_connected(operation: Operation) -> tuple[Call, ...]:
     Raises:
         DataError: shapes, types or options that the kernel does not compute.
     """
-    source, weights, output = operation.input(0), check_types(operation).shape, operation.output
+    source, kernel, output = operation.input(0), check_types(operation), operation.output
+    weights = kernel.shape
     if len(weights) != 2 or not weights[1] or source.elements % weights[1] or operation.option("weightsFormat"):
         raise operation.refuse(f"input {source.shape} and weights {weights} do not make output {output.shape}")
     pixels = source.elements // weights[1]
@@ -95,9 +105,9 @@ def lower_fully_connected(operation: Operation) -> tuple[Call, ...]:
         raise operation.refuse(f"input {source.shape} and weights {weights} do not make output {output.shape}")
     line = Geometry(pixels, weights[1], pixels, weights[0])
     if source.num_rows != output.num_rows or source.row_elements % weights[1]:
-        return (_whole_call(operation, line),)
+        return (_whole_call(operation, kernel, line),)
     pixels = source.row_elements // weights[1]
-    return (_row_call(operation, replace(line, in_width=pixels, out_width=pixels), Window(1), line),)
+    return (_row_call(operation, kernel, replace(line, in_width=pixels, out_width=pixels), Window(1), line),)
 
 
 def _line(row: Geometry, vertical: Steps, height: int) -> Geometry | None:
@@ -113,40 +123,42 @@ def _line(row: Geometry, vertical: Steps, height: int) -> Geometry | None:
     return None
 
 
-def _row_call(operation: Operation, row: Geometry, window: Window, line: Geometry | None) -> RowCall:
-    packed = _pack(operation, row)
+def _row_call(
+    operation: Operation, kernel: Tensor, row: Geometry, window: Window, line: Geometry | None
+) -> RowCall:
+    packed = _pack(operation, kernel, row)
     return RowCall(
         operation=operation,
         inputs=(operation.input(0),),
         output=operation.output,
         kernel="esv_conv_s8",
         header=HEADER,
-        params=_params(operation, row, packed),
+        params=_params(operation, kernel, row, packed),
         window=window,
         scratch=row.scratch_bytes(packed),
-        whole=None if line is None or operation.input(0).num_rows == 1 else _whole_call(operation, line),
+        whole=None if line is None or operation.input(0).num_rows == 1 else _whole_call(operation, kernel, line),
     )
 
 
-def _whole_call(operation: Operation, line: Geometry) -> WholeCall:
-    packed = _pack(operation, line)
+def _whole_call(operation: Operation, kernel: Tensor, line: Geometry) -> WholeCall:
+    packed = _pack(operation, kernel, line)
     return WholeCall(
         operation=operation,
         inputs=(operation.input(0),),
         output=operation.output,
         kernel="esv_conv_line_s8",
         header=HEADER,
-        params=_params(operation, line, packed),
+        params=_params(operation, kernel, line, packed),
         scratch=line.scratch_bytes(packed),
     )
 
 
-def _params(operation: Operation, geometry: Geometry, packed: PackedWeights) -> Struct:
+def _params(operation: Operation, kernel: Tensor, geometry: Geometry, packed: PackedWeights) -> Struct:
     sizes = {**vars(geometry), "tile_width": geometry.tile_width}
     for name, size in sizes.items():
         if size > MAX_SIZE:
             raise operation.refuse(f"its {name} is {size}")
-    to = find_requantization(operation, channel_axis=0)
+    to = find_requantization(operation, kernel, channel_axis=0)
     return Struct(
         "esv_conv_params",
         {
@@ -166,13 +178,12 @@ def _params(operation: Operation, geometry: Geometry, packed: PackedWeights) -> 
     )
 
 
-def _pack(operation: Operation, geometry: Geometry) -> PackedWeights:
-    weights = check_types(operation)
+def _pack(operation: Operation, kernel: Tensor, geometry: Geometry) -> PackedWeights:
     shape = (geometry.out_channels, geometry.kernel_height, geometry.kernel_width, geometry.in_channels)
-    if weights.palette is not None:
-        if len(weights.palette.codebook) > 1 and weights.axis != 0:
-            raise operation.refuse(f"its palettes run along axis {weights.axis}")
-        return pack_palette(replace(weights.palette, indices=weights.palette.indices.reshape(shape)))
-    assert weights.values is not None, "check_types has looked"
-    values = weights.values.reshape(shape)
-    return pack_int4(values) if weights.dtype == "int4" else pack_int8(values)
+    if kernel.palette is not None:
+        if len(kernel.palette.codebook) > 1 and kernel.axis != 0:
+            raise operation.refuse(f"its palettes run along axis {kernel.axis}")
+        return pack_palette(replace(kernel.palette, indices=kernel.palette.indices.reshape(shape)))
+    assert kernel.values is not None, "check_types has looked"
+    values = kernel.values.reshape(shape)
+    return pack_int4(values) if kernel.dtype == "int4" else pack_int8(values)

@@ -87,13 +87,13 @@ def check_types(operation: Operation) -> Tensor:
     return weights
 
 
-def find_requantization(operation: Operation, *, channel_axis: int) -> Requantization:
-    """Read scales, bias and activation of an operator with weights.
+def find_requantization(operation: Operation, weights: Tensor, *, channel_axis: int) -> Requantization:
+    """Read scales, bias and activation of an operator with weights that `check_types` returned.
 
     Raises:
         DataError: they do not fit together.
     """
-    weights, output = check_types(operation), operation.output
+    output = operation.output
     assert weights.values is not None and weights.scale is not None, "check_types has looked"
     channels = weights.shape[channel_axis]
     if len(weights.scale) not in (1, channels) or (len(weights.scale) > 1 and weights.axis != channel_axis):
