@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* Both inputs are brought to a grid of 2**-7 of twice the larger scale; multipliers are multiplier * 2**(shift - 31). */
+/* Both inputs are brought to a grid of 2**-7 of twice the larger scale; multipliers are multiplier * 2**(shift - 31).
+ */
 typedef struct {
     int32_t a_zero_point;
     int32_t a_multiplier;

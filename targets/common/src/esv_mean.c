@@ -46,12 +46,14 @@ static void add_column(const int8_t *in, int16_t *partial, size_t channels)
     }
 #elif defined(__ARM_FEATURE_SIMD32)
     for (; channels >= 4; channels -= 4, in += 4, partial += 4) {
-        uint32_t four, pairs[2];
+        uint32_t four, even, odd;
         memcpy(&four, in, sizeof four);
-        memcpy(pairs, partial, sizeof pairs);
-        pairs[0] = add_even(pairs[0], four);
-        pairs[1] = add_odd(pairs[1], four);
-        memcpy(partial, pairs, sizeof pairs);
+        memcpy(&even, partial, sizeof even);
+        memcpy(&odd, partial + 2, sizeof odd);
+        even = add_even(even, four);
+        odd = add_odd(odd, four);
+        memcpy(partial, &even, sizeof even);
+        memcpy(partial + 2, &odd, sizeof odd);
     }
 #endif
     for (; channels > 0; --channels, ++in, ++partial) {

@@ -8,14 +8,14 @@
 #if defined(__ARM_FEATURE_MVE)
 #include <arm_mve.h>
 
-/* out[i] = max(out[i], in[i]). */
-static void take_larger(int8_t *out, const int8_t *in, size_t count)
+/* out[i] = max(a[i], b[i]); out may be a. */
+static void take_larger(const int8_t *a, const int8_t *b, int8_t *out, size_t count)
 {
-    for (; count >= 16; count -= 16, in += 16, out += 16) {
-        vstrbq_s8(out, vmaxq_s8(vldrbq_s8(out), vldrbq_s8(in)));
+    for (; count >= 16; count -= 16, a += 16, b += 16, out += 16) {
+        vstrbq_s8(out, vmaxq_s8(vldrbq_s8(a), vldrbq_s8(b)));
     }
-    for (; count > 0; --count, ++in, ++out) {
-        *out = *in > *out ? *in : *out;
+    for (; count > 0; --count, ++a, ++b, ++out) {
+        *out = *a > *b ? *a : *b;
     }
 }
 #else
@@ -36,17 +36,18 @@ static inline uint32_t larger_four(uint32_t a, uint32_t b)
 #endif
 }
 
-static void take_larger(int8_t *out, const int8_t *in, size_t count)
+/* out[i] = max(a[i], b[i]); out may be a. */
+static void take_larger(const int8_t *a, const int8_t *b, int8_t *out, size_t count)
 {
-    for (; count >= 4; count -= 4, in += 4, out += 4) {
-        uint32_t a, b;
-        memcpy(&a, out, 4);
-        memcpy(&b, in, 4);
-        a = larger_four(a, b);
-        memcpy(out, &a, 4);
+    for (; count >= 4; count -= 4, a += 4, b += 4, out += 4) {
+        uint32_t x, y;
+        memcpy(&x, a, 4);
+        memcpy(&y, b, 4);
+        x = larger_four(x, y);
+        memcpy(out, &x, 4);
     }
-    for (; count > 0; --count, ++in, ++out) {
-        *out = *in > *out ? *in : *out;
+    for (; count > 0; --count, ++a, ++b, ++out) {
+        *out = *a > *b ? *a : *b;
     }
 }
 #endif
@@ -65,20 +66,34 @@ static columns window_at(const esv_pool_params *p, int32_t column)
     return window;
 }
 
+/* The largest values of each channel over a window: the first two taps make the output, the others are joined to it. */
+static void max_of_window(const esv_pool_params *p, const int8_t *const rows[], columns window, int8_t *out)
+{
+    const size_t channels = (size_t)p->channels;
+    const int8_t *so_far = NULL;
+    for (int32_t tap = 0; tap < p->kernel_height; ++tap) {
+        for (int32_t i = window.first; rows[tap] != NULL && i < window.end; ++i) {
+            const int8_t *in = rows[tap] + (size_t)i * channels;
+            if (so_far == NULL) {
+                so_far = in;
+            } else {
+                take_larger(so_far, in, out, channels);
+                so_far = out;
+            }
+        }
+    }
+    if (so_far != NULL && so_far != out) {
+        memcpy(out, so_far, channels);
+    }
+}
+
 void esv_pool_max_s8(const esv_pool_params *params, const int8_t *const rows[], int8_t *out, void *scratch)
 {
     const esv_pool_params *p = params;
     const size_t channels = (size_t)p->channels;
     (void)scratch;
     for (int32_t column = 0; column < p->out_width; ++column) {
-        const columns window = window_at(p, column);
-        int8_t *to = out + (size_t)column * channels;
-        memset(to, INT8_MIN, channels);
-        for (int32_t tap = 0; tap < p->kernel_height; ++tap) {
-            for (int32_t i = window.first; rows[tap] != NULL && i < window.end; ++i) {
-                take_larger(to, rows[tap] + (size_t)i * channels, channels);
-            }
-        }
+        max_of_window(p, rows, window_at(p, column), out + (size_t)column * channels);
     }
     esv_clamp_s8(out, (size_t)p->out_width * channels, p->out_min, p->out_max);
 }

@@ -33,7 +33,7 @@ def lower_pad(operation: Operation) -> tuple[Call, ...]:
     if len(given) != 2 * rank or min(given) < 0 or padded != output.shape:
         raise operation.refuse(f"{source.shape} padded by {given} is not {output.shape}")
     fill, outer = _fill(operation, output), row_axes(source)
-    if source.dtype == "int8" and outer > 0 and all(n == m for n, m in zip(source.shape, output.shape[: outer - 1])):
+    if source.dtype == "int8" and outer > 0 and source.shape[: outer - 1] == output.shape[: outer - 1]:
         sizes, out_strides = source.shape[outer:], row_major(output.shape[outer:])
         start = _dot(before[outer:], out_strides)
         params = moves(

@@ -36,7 +36,7 @@ def lower_mean(operation: Operation) -> tuple[Call, ...]:
 
     Source: TensorFlow Lite, kernels/internal/reference/reduce.h, QuantizedMeanOrSum.
     """
-    source, output = operation.input(0), operation.output
+    source, output = _int8_tensors(operation)
     how = reduction(operation)
     if how.width * (source.num_rows if how.rows else 1) > MAX_COUNT:
         raise operation.refuse(f"it is over more than {MAX_COUNT} values")
@@ -59,7 +59,7 @@ def lower_mean(operation: Operation) -> tuple[Call, ...]:
 
 def lower_extremum(operation: Operation) -> tuple[Call, ...]:
     """Lower a REDUCE_MAX or REDUCE_MIN of int8 over rows."""
-    source, output = operation.input(0), operation.output
+    source, output = _int8_tensors(operation)
     if source.grid != output.grid:
         raise operation.refuse(f"its input's grid {source.grid} is not its output's {output.grid}")
     how = reduction(operation)
@@ -72,14 +72,12 @@ def lower_extremum(operation: Operation) -> tuple[Call, ...]:
 
 
 def reduction(operation: Operation) -> Reduction:
-    """Look at types, shapes and axes.
+    """Look at shapes and axes.
 
     Raises:
-        DataError: not int8, or axes between which others stay.
+        DataError: axes between which others stay.
     """
     source, output = operation.input(0), operation.output
-    if source.dtype != "int8" or output.dtype != "int8":
-        raise operation.refuse(f"it is from {source.dtype} to {output.dtype}, its kernel of int8")
     axes = reduced_axes(operation, source)
     outer = 2 if len(source.shape) >= 3 else max(0, len(source.shape) - 1)
     inner = [axis for axis in range(outer, len(source.shape)) if source.shape[axis] > 1]
@@ -112,6 +110,13 @@ def reduced_axes(operation: Operation, source: Tensor) -> tuple[int, ...]:
     if not axes or not all(0 <= axis < rank for axis in axes):
         raise operation.refuse(f"its axes are {given.values.ravel().tolist()} of {rank}")
     return tuple(sorted(axes))
+
+
+def _int8_tensors(operation: Operation) -> tuple[Tensor, Tensor]:
+    source, output = operation.input(0), operation.output
+    if source.dtype != "int8" or output.dtype != "int8":
+        raise operation.refuse(f"it is from {source.dtype} to {output.dtype}, its kernel of int8")
+    return source, output
 
 
 def _reduce_call(operation: Operation, kernel: str, header: str, params: Struct, state_bytes: int) -> ReduceCall:
