@@ -30,8 +30,9 @@ HOW_TO_INSTALL = {
 }
 
 RUNTIME = """
-    esv esv_base64 esv_crc32 esv_embedding esv_features esv_features_fixed esv_features_float esv_fft_fixed esv_fft_float
-    esv_gate esv_protocol esv_score esv_segments esv_siphash esv_status esv_store esv_store_log esv_tensor esv_text
+    esv esv_base64 esv_crc32 esv_embedding esv_features esv_features_fixed esv_features_float esv_fft_fixed
+    esv_fft_float esv_gate esv_protocol esv_score esv_segments esv_siphash esv_status esv_store esv_store_log
+    esv_tensor esv_text
 """.split()
 """The C of targets/common from samples to decisions, without the operators of nets."""
 
@@ -76,7 +77,16 @@ def device_sources(folder: Path) -> list[Path]:
 def device_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """A whole device with a tiny net, see tests/firmware/host/device.h."""
     folder = tmp_path_factory.mktemp("device")
-    flags = ["-std=c99", "-O1", "-g", "-fPIC", "-shared", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    flags = [
+        "-std=c99",
+        "-O1",
+        "-g",
+        "-fPIC",
+        "-shared",
+        *WARNINGS,
+        "-fsanitize=undefined",
+        "-fno-sanitize-recover=all",
+    ]
     include = ["-I", COMMON / "include", "-I", HOST]
     run([tool("gcc"), *flags, *include, *device_sources(folder), "-o", folder / "device.so", "-lm"])
     return ctypes.CDLL(str(folder / "device.so"))

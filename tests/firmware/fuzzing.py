@@ -49,7 +49,14 @@ def fuzz(program: Path, target: str, *, limits: Sequence[str], folder: Path) -> 
     corpus.mkdir(exist_ok=True)
     for seed in sorted((FUZZ / "seeds" / target).glob("*")):
         shutil.copy(seed, corpus)
-    options = [*limits, "-max_len=4096", "-timeout=20", "-len_control=0", f"-artifact_prefix={folder}/", "-print_final_stats=1"]
+    options = [
+        *limits,
+        "-max_len=4096",
+        "-timeout=20",
+        "-len_control=0",
+        f"-artifact_prefix={folder}/",
+        "-print_final_stats=1",
+    ]
     options += [f"-dict={words}"] if words.is_file() else []
     done = subprocess.run([program, *options, corpus], capture_output=True, text=True, errors="replace", check=False)
     count = re.search(r"number_of_executed_units: (\d+)", done.stderr)

@@ -108,9 +108,7 @@ class PrintStore:
     def get(self, name: bytes) -> tuple[int, bytes] | str:
         """Return (recordings, embedding as bytes), or the status's text."""
         recordings, values = ctypes.c_uint32(), np.zeros(self.layout.dim, np.float32)
-        status = self.c.esv_store_get(
-            self.store, name, ctypes.byref(recordings), ctypes.c_void_p(values.ctypes.data)
-        )
+        status = self.c.esv_store_get(self.store, name, ctypes.byref(recordings), ctypes.c_void_p(values.ctypes.data))
         return (recordings.value, values.tobytes()) if status == 0 else self._text(status)
 
     def wipe(self, name: bytes | None) -> str:

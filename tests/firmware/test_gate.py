@@ -133,7 +133,7 @@ def test_hysteresis_keeps_speech_that_fades(device_library: ctypes.CDLL) -> None
 
 
 def test_agrees_with_the_desktop_on_speech(device_library: ctypes.CDLL, speech_data: Path) -> None:
-    """Over real recordings half of the counts differ by less than 5 %, nine in ten by less than 20 %, and none is refused."""
+    """Half of the counts differ by less than 5 %, nine in ten by less than 20 %, and no speech is refused."""
     with (speech_data / "index.csv").open() as stream:
         rows = [row for row in csv.DictReader(stream) if row["split"] == "test" and row["corpus"] != "noise"]
     device, desktop = [], []
