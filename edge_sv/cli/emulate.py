@@ -77,7 +77,7 @@ def figures(done: Emulation) -> list[tuple[str, str]]:
         ("emulated by", f"QEMU's {board.machine_name}"),
         ("model", f"{done.model}, {done.plan} plan"),
         ("bit-exact", _exactness(done)),
-        ("flash", f"{done.flash_bytes:,} bytes of {board.flash_bytes:,}"),
+        ("flash", f"{done.flash_bytes:,} bytes of {board.flash_bytes:,}, of which code {done.code_bytes:,}"),
         ("RAM", f"{done.ram_bytes:,} bytes of {board.ram_bytes:,}, of which the net {done.state_bytes:,}"),
         ("stack", f"{done.stack_bytes:,} bytes"),
     ]

@@ -6,8 +6,10 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from edge_sv.emulate.board import Board
 from edge_sv.emulate.device import build_net_program, operator_counts
@@ -19,6 +21,7 @@ from edge_sv.package.manifest import GeneratedPart, Port
 from edge_sv.package.read import DevicePackage
 from edge_sv.profile import LayerProfile
 
+FLOAT_ULPS = 4
 _INFERENCE = re.compile(r"^inference (\d+)$", re.MULTILINE)
 
 
@@ -57,6 +60,7 @@ def emulate_bare(package: DevicePackage, board: Board, *, listen: Callable[[str]
         differences=differences,
         instructions={"inference": inference, "total": inference},
         per="invocation",
+        code_bytes=run.code_bytes,
         flash_bytes=run.flash_bytes,
         ram_bytes=run.ram_bytes,
         state_bytes=package.manifest.sizes.state_bytes or 0,
@@ -107,8 +111,16 @@ def _compare(
         for place, name in enumerate(names):
             wanted = _read(package.path / "golden" / name / f"output{number}.bin")
             mine = got[place * size : (place + 1) * size]
-            found[name] += count_differences(np.frombuffer(mine, np.int8), np.frombuffer(wanted, np.int8))
+            found[name] += _count(np.frombuffer(mine, port.dtype), np.frombuffer(wanted, port.dtype))
     return tuple(Difference(f"golden/{name}", 0, wrong, 0) for name, wrong in found.items())
+
+
+def _count(mine: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> int:
+    """Count values that differ; floats may by some units in the last place, where TFLM computes by the C library."""
+    if mine.dtype != np.float32:
+        return count_differences(mine, wanted)
+    near = np.abs(mine - wanted) <= FLOAT_ULPS * np.spacing(np.abs(wanted))
+    return int(np.count_nonzero(~(near | (mine.view(np.int32) == wanted.view(np.int32)))))
 
 
 def _operators(package: DevicePackage, counts: dict[int, int]) -> tuple[OperatorCost, ...]:

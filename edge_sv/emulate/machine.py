@@ -29,6 +29,7 @@ class FirmwareRun:
         exit_code: what main returned.
         instructions: from main's start to its end, to the length of a SysTick count; not cycles.
         stack_bytes: the deepest that its stack has been.
+        code_bytes: see `Program`.
         flash_bytes: see `Program`.
         ram_bytes: see `Program`.
     """
@@ -37,6 +38,7 @@ class FirmwareRun:
     exit_code: int
     instructions: int
     stack_bytes: int
+    code_bytes: int
     flash_bytes: int
     ram_bytes: int
 
@@ -115,6 +117,7 @@ def run_program(
         exit_code=done.returncode,
         instructions=int(figures[1]),
         stack_bytes=int(figures[2]),
+        code_bytes=program.code_bytes,
         flash_bytes=program.flash_bytes,
         ram_bytes=program.ram_bytes,
     )

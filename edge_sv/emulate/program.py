@@ -20,7 +20,7 @@ computer round alike."""
 STACK_BYTES = 8192
 MAIN_OBJECTS = "emulated-main"
 """The names of the object files that are not the package's begin so; the linker script tells them apart by that."""
-_FLASH = (".vectors", ".text", ".ARM.exidx", ".data")
+_FLASH = (".vectors", ".text", ".rodata", ".ARM.exidx", ".data")
 _RAM = (".data", ".bss")
 
 
@@ -31,13 +31,14 @@ class Program:
     Args:
         elf: the file.
         board: what it was linked for.
-        flash_bytes: code, constants and initial values of the package and the C library; without the part that reads
-            files and measures here.
+        code_bytes: functions of the package and the C library; without the part that reads files and measures here.
+        flash_bytes: these, constants and initial values.
         ram_bytes: variables of the same; without the stack.
     """
 
     elf: Path
     board: Board
+    code_bytes: int
     flash_bytes: int
     ram_bytes: int
 
@@ -93,6 +94,7 @@ def build_program(
     return Program(
         elf=folder / "program.elf",
         board=board,
+        code_bytes=sizes.get(".text", 0),
         flash_bytes=sum(sizes.get(name, 0) for name in _FLASH),
         ram_bytes=sum(sizes.get(name, 0) for name in _RAM),
     )

@@ -46,7 +46,8 @@ class Emulation:
         instructions: `features`, `inference` and `total` per second of speech; of a bare net `inference` of an
             invocation, as `total`.
         per: what they are per, in words.
-        flash_bytes: code, constants and initial values.
+        code_bytes: functions of the package and the C library.
+        flash_bytes: these, weights and other constants, and initial values.
         ram_bytes: variables and the memory given to the library, the peak of the net's tensors in it; not the stack.
         state_bytes: the part of that which the net needs.
         stack_bytes: the deepest that the stack has been.
@@ -61,6 +62,7 @@ class Emulation:
     differences: tuple[Difference, ...]
     instructions: dict[str, int]
     per: str
+    code_bytes: int
     flash_bytes: int
     ram_bytes: int
     state_bytes: int
@@ -96,6 +98,7 @@ class Emulation:
             "estimated_ms": {name: round(value, 3) for name, value in self.milliseconds().items()},
             "clock_hz": self.board.clock_hz,
             "instructions_per_cycle": INSTRUCTIONS_PER_CYCLE,
+            "code_bytes": self.code_bytes,
             "flash_bytes": self.flash_bytes,
             "ram_bytes": self.ram_bytes,
             "state_bytes": self.state_bytes,

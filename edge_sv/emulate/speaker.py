@@ -80,6 +80,7 @@ def emulate_speaker(
         differences=(*golden, *differences),
         instructions=cost.per_second(),
         per="second of speech",
+        code_bytes=device.program.code_bytes,
         flash_bytes=device.program.flash_bytes,
         ram_bytes=device.program.ram_bytes,
         state_bytes=source.state_bytes,

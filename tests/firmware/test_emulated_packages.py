@@ -16,6 +16,7 @@ from edge_sv.cli.app import app
 from edge_sv.embedders import artifact_embedder
 from edge_sv.emulate import Board, Emulation, check_exact, emulate, load_board, tools
 from edge_sv.emulate.device import EmulatedDevice
+from edge_sv.emulate.program import COMPILE_FLAGS, build_program, emulator_sources
 from edge_sv.emulate.speaker import artifact_source, package_source
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.features import Int16
@@ -25,7 +26,7 @@ from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.bare import generate_bare, make_bare_vectors, read_bare, write_bare_package
 from edge_sv.target import list_targets, load_target
 from edge_sv.verify import Verifier
-from tests.firmware.conftest import tool
+from tests.firmware.conftest import WARNINGS, tool
 
 pytestmark = pytest.mark.emulator
 CORES = ["rp2040", "mps2-an385", "nrf52840", "mps2-an500", "mps2-an505", "mps3-an547"]
@@ -91,6 +92,25 @@ def test_the_smallest_board_says_what_it_cannot_hold(package: DevicePackage) -> 
         emulate(package, load_board(SMALLEST))
 
 
+def test_all_of_the_program_compiles_without_a_warning(package: DevicePackage, tmp_path: Path) -> None:
+    here = emulator_sources()
+    program = build_program(
+        [*sorted((package.path / "src").glob("*.c")), here / "speaker_product.c"],
+        [package.path / "include", package.path / "src"],
+        load_board("mps3-an547"),
+        folder=tmp_path,
+        main=[here / "speaker.c", here / "board_port.c"],
+        defines={
+            "EMULATOR_NET": "esv_model",
+            "EMULATOR_NET_UPPER": "ESV_MODEL",
+            "EMULATOR_NET_HEADER": '"esv_model_config.h"',
+            "ESV_OPERATOR_HOOK": 1,
+        },
+        flags=[*COMPILE_FLAGS, *WARNINGS],
+    )
+    assert 0 < program.code_bytes < program.flash_bytes
+
+
 def test_decisions_are_those_of_the_same_code_on_this_computer(done: Emulation, tiny_artifact: ModelArtifact) -> None:
     here = Verifier(artifact_embedder(tiny_artifact, runtime="c"), tiny_artifact.scoring, tiny_artifact.cohort)
     voice_print = here.enroll([pcm for _, pcm in ENROLL])
@@ -110,6 +130,7 @@ def test_figures_add_up(done: Emulation, package: DevicePackage) -> None:
     assert done.state_bytes == package.manifest.sizes.state_bytes
     assert package.manifest.sizes.model_bytes < done.flash_bytes < package.manifest.sizes.model_bytes + 40_000
     assert done.state_bytes < done.ram_bytes < done.state_bytes + 16_384
+    assert 5_000 < done.code_bytes < done.flash_bytes - package.manifest.sizes.model_bytes
     assert 0 < done.stack_bytes < 4096
     assert done.milliseconds()["total"] == pytest.approx(counted["total"] / 64_000)
 
