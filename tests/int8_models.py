@@ -13,7 +13,7 @@ from edge_sv.flatbuffer import operators, pack_model, parse_model, tensor_data, 
 
 NO_ACTIVATION, RELU = 0, 1
 SAME, VALID = 0, 1
-_WEIGHT_SCALE = 0.02
+_OUTPUT_SCALE = 0.05
 
 Pair = tuple[int, int]
 
@@ -59,7 +59,7 @@ class Int8Model:
         options = schema.Conv2DOptionsT()
         _window(options, stride, dilation, padding, relu)
         out = (1, *_image((height, width), kernel, stride, dilation, padding), channels)
-        weights = self._weights((channels, *kernel, depth), axis=0)
+        weights = self._weights(x, (channels, *kernel, depth), axis=0)
         return self._weighted("CONV_2D", x, weights, channels, out, options, relu)
 
     def depthwise(self, x: int, kernel: Pair, *, stride: Pair = (1, 1), padding: int = SAME) -> int:
@@ -69,7 +69,7 @@ class Int8Model:
         _window(options, stride, (1, 1), padding, False)
         options.depthMultiplier = 1
         out = (1, *_image((height, width), kernel, stride, (1, 1), padding), depth)
-        weights = self._weights((1, *kernel, depth), axis=3)
+        weights = self._weights(x, (1, *kernel, depth), axis=3)
         return self._weighted("DEPTHWISE_CONV_2D", x, weights, depth, out, options, False)
 
     def pool(self, x: int, kind: str, size: Pair, *, stride: Pair, padding: int = VALID) -> int:
@@ -128,22 +128,22 @@ class Int8Model:
         options.keepDims = keep
         shape = [1 if i in axes else n for i, n in enumerate(self.shape(x)) if keep or i not in axes]
         axis = self._constant(np.array(axes, np.int32))
-        output = self._computed(tuple(shape), self._rng.uniform(0.005, 0.02), int(self._rng.integers(-60, 60)))
+        scale = self._scale(x) * self._rng.uniform(0.1, 0.6)
+        output = self._computed(tuple(shape), scale, int(self._rng.integers(-60, 60)))
         return self._add("MEAN", [x, axis], output, options)
 
     def _weighted(
         self, kind: str, x: int, weights: int, channels: int, out: tuple[int, ...], options: Any, relu: bool
     ) -> int:
-        fan_in = self._graph.tensors[weights].shape
-        taps = np.prod(fan_in[1:]) if kind == "CONV_2D" else np.prod(fan_in[1:3])
         scales = np.asarray(self._graph.tensors[weights].quantization.scale) * self._scale(x)
         bias = self._constant(self._rng.integers(-2000, 2000, channels).astype(np.int32), scales, [0] * channels)
-        spread = self._scale(x) * _WEIGHT_SCALE * 74 * 50 * np.sqrt(taps)
-        output = self._computed(out, 3 * spread / 128, -128 if relu else int(self._rng.integers(-30, 30)))
+        output = self._computed(out, _OUTPUT_SCALE, -128 if relu else int(self._rng.integers(-30, 30)))
         return self._add(kind, [x, weights, bias], output, options)
 
-    def _weights(self, shape: tuple[int, ...], axis: int) -> int:
-        scales = _WEIGHT_SCALE * self._rng.uniform(0.5, 1.0, shape[axis])
+    def _weights(self, x: int, shape: tuple[int, ...], axis: int) -> int:
+        """Random weights, of a scale that spreads the layer's output over its grid."""
+        sum_of_products = 74 * 50 * np.sqrt(np.prod(shape) / shape[axis])
+        scales = self._rng.uniform(0.5, 1.0, shape[axis]) * 43 * _OUTPUT_SCALE / (self._scale(x) * sum_of_products)
         values = self._rng.integers(-127, 128, shape).astype(np.int8)
         return self._constant(values, scales, [0] * shape[axis], axis=axis)
 

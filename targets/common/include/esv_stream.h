@@ -36,7 +36,7 @@ typedef struct {
 typedef struct {
     uint32_t offset;    /* in the state */
     uint32_t row_bytes; /* a multiple of 4 */
-    uint32_t rows;      /* that it holds */
+    int32_t rows;       /* that it holds */
 } esv_stream_ring;
 
 typedef struct {

@@ -4,65 +4,63 @@
 
 /* The counters at the start of a state. */
 typedef struct {
-    uint32_t *made;  /* (num_tensors) rows made so far */
-    uint32_t *slot;  /* (num_tensors) where in its ring the next row goes */
-    uint32_t *total; /* (num_tensors) rows in the end; UINT32_MAX while the input lasts */
-    int32_t *first;  /* (num_reaches) first row that the next output row needs, below 0 in the padding */
+    int32_t *made;   /* (num_tensors) rows made so far */
+    int32_t *slot;   /* (num_tensors) where in its ring the next row goes */
+    int32_t *total;  /* (num_tensors) rows in the end; INT32_MAX while the input lasts */
+    int32_t *wanted; /* (num_reaches) rows that must be there for the next output row; the last of them is used */
 } esv_stream_counters;
 
 static esv_stream_counters esv_stream_open(const esv_stream *stream, void *state)
 {
     esv_stream_counters counters;
-    counters.made = (uint32_t *)state;
+    counters.made = (int32_t *)state;
     counters.slot = counters.made + stream->num_tensors;
     counters.total = counters.slot + stream->num_tensors;
-    counters.first = (int32_t *)(counters.total + stream->num_tensors);
+    counters.wanted = counters.total + stream->num_tensors;
     return counters;
 }
 
 /* Where a row of a ring lies. */
-static int8_t *esv_stream_row(void *state, const esv_stream_ring *ring, uint32_t slot)
+static int8_t *esv_stream_row(void *state, const esv_stream_ring *ring, int32_t slot)
 {
     return (int8_t *)state + ring->offset + (size_t)slot * ring->row_bytes;
 }
 
-static uint32_t esv_stream_span(const esv_stream_reach *reach)
-{
-    return (uint32_t)(reach->taps - 1) * reach->dilation + 1;
-}
+/* Rows from the first tap to the last, both counted. */
+static int32_t esv_stream_span(const esv_stream_reach *reach) { return (reach->taps - 1) * reach->dilation + 1; }
 
-static uint32_t esv_stream_rows_out(const esv_stream_reach *reach, uint32_t rows_in)
+static int32_t esv_stream_rows_out(const esv_stream_reach *reach, int32_t rows_in)
 {
-    const uint32_t padded = rows_in + reach->above + reach->below;
+    const int32_t last = rows_in + reach->above + reach->below - esv_stream_span(reach);
     if ((reach->flags & ESV_STREAM_SAME) != 0) {
         return (rows_in + reach->stride - 1) / reach->stride;
     }
-    return padded < esv_stream_span(reach) ? 0 : (padded - esv_stream_span(reach)) / reach->stride + 1;
+    return last < 0 ? 0 : last / reach->stride + 1;
 }
 
 /* Rows of padding above the first row. */
-static int32_t esv_stream_top(const esv_stream_reach *reach, uint32_t rows_in)
+static int32_t esv_stream_top(const esv_stream_reach *reach, int32_t rows_in)
 {
-    const uint32_t covered = (esv_stream_rows_out(reach, rows_in) - 1) * reach->stride + esv_stream_span(reach);
+    const int32_t covered = (esv_stream_rows_out(reach, rows_in) - 1) * reach->stride + esv_stream_span(reach);
     if ((reach->flags & ESV_STREAM_SAME) == 0) {
         return reach->above;
     }
-    return covered > rows_in ? (int32_t)((covered - rows_in) / 2) : 0;
+    return covered > rows_in ? (covered - rows_in) / 2 : 0;
 }
 
 /* Fills in how many rows each tensor has when the input has `frames`. ESV_ERR_SHAPE: one has none, or an operator joins
  * tensors of different lengths. */
-static esv_status esv_stream_count(const esv_stream *stream, uint32_t frames, uint32_t *total)
+static esv_status esv_stream_count(const esv_stream *stream, uint32_t frames, int32_t *total)
 {
     const esv_stream_reach *reach = stream->reaches;
     memset(total, 0, stream->num_tensors * sizeof *total);
     if (frames < stream->min_frames || frames > stream->max_frames) {
         return ESV_ERR_SHAPE;
     }
-    total[0] = frames;
+    total[0] = (int32_t)frames;
     for (uint8_t s = 0; s < stream->num_stages; ++s) {
         const esv_stream_stage *stage = &stream->stages[s];
-        const uint32_t rows = esv_stream_rows_out(reach, total[reach->tensor]);
+        const int32_t rows = esv_stream_rows_out(reach, total[reach->tensor]);
         for (uint8_t i = 0; i < stage->num_inputs; ++i, ++reach) {
             if (rows == 0 || esv_stream_rows_out(reach, total[reach->tensor]) != rows) {
                 return ESV_ERR_SHAPE;
@@ -75,41 +73,36 @@ static esv_status esv_stream_count(const esv_stream *stream, uint32_t frames, ui
 
 static void esv_stream_advance(const esv_stream *stream, const esv_stream_counters *counters, uint8_t tensor)
 {
+    const int32_t next = counters->slot[tensor] + 1;
+    counters->slot[tensor] = next == stream->rings[tensor].rows ? 0 : next;
     counters->made[tensor] += 1;
-    counters->slot[tensor] += 1;
-    if (counters->slot[tensor] == stream->rings[tensor].rows) {
-        counters->slot[tensor] = 0;
-    }
 }
 
 static int esv_stream_ready(const esv_stream_counters *counters, const esv_stream_stage *stage,
-                            const esv_stream_reach *reach, const int32_t *first)
+                            const esv_stream_reach *reach, const int32_t *wanted)
 {
-    if (counters->made[stage->output] >= counters->total[stage->output]) {
-        return 0;
-    }
     for (uint8_t i = 0; i < stage->num_inputs; ++i) {
-        const uint32_t end = counters->total[reach[i].tensor];
-        const int32_t wanted = first[i] + (int32_t)esv_stream_span(&reach[i]); /* rows, 0 or less: padding alone */
-        if (wanted > 0 && ((uint32_t)wanted < end ? (uint32_t)wanted : end) > counters->made[reach[i].tensor]) {
+        const int32_t end = counters->total[reach[i].tensor];
+        if ((wanted[i] < end ? wanted[i] : end) > counters->made[reach[i].tensor]) {
             return 0;
         }
     }
-    return 1;
+    return counters->made[stage->output] < counters->total[stage->output];
 }
 
-/* Points to the rows of one input. */
-static void esv_stream_gather(const esv_stream *stream, void *state, const esv_stream_reach *reach, int32_t row,
-                              const int8_t *rows[])
+/* Points to the rows of one input, of which the first has number `row`. */
+static void esv_stream_gather(const esv_stream *stream, const esv_stream_counters *counters,
+                              const esv_stream_reach *reach, int32_t row, const int8_t *rows[])
 {
-    const esv_stream_counters counters = esv_stream_open(stream, state);
+    void *state = counters->made;
     const esv_stream_ring *ring = &stream->rings[reach->tensor];
+    const int32_t made = counters->made[reach->tensor];
+    const int32_t slot = counters->slot[reach->tensor];
     int8_t *pad = (int8_t *)state + stream->pad_offset;
     for (uint8_t tap = 0; tap < reach->taps; ++tap, row += reach->dilation) {
-        if (row >= 0 && (uint32_t)row < counters.made[reach->tensor]) {
-            const uint32_t back = counters.made[reach->tensor] - (uint32_t)row; /* 1 to ring->rows */
-            const uint32_t slot = counters.slot[reach->tensor];
-            rows[tap] = esv_stream_row(state, ring, slot >= back ? slot - back : slot + ring->rows - back);
+        if (row >= 0 && row < made) {
+            const int32_t at = slot - (made - row); /* made - row: 1 to ring->rows */
+            rows[tap] = esv_stream_row(state, ring, at < 0 ? at + ring->rows : at);
         } else if ((reach->flags & ESV_STREAM_FILL) != 0) {
             memset(pad, reach->pad_value, ring->row_bytes);
             rows[tap] = pad;
@@ -119,30 +112,36 @@ static void esv_stream_gather(const esv_stream *stream, void *state, const esv_s
     }
 }
 
-/* Lets every stage make a row if it can. Returns whether one did. */
-static int esv_stream_pass(const esv_stream *stream, void *state, const int8_t *rows[])
+/* Makes one row of a stage. */
+static void esv_stream_run(const esv_stream *stream, const esv_stream_counters *counters, const esv_stream_stage *stage,
+                           const esv_stream_reach *reach, int32_t *wanted, const int8_t *rows[])
 {
-    const esv_stream_counters counters = esv_stream_open(stream, state);
+    void *state = counters->made;
+    const int8_t **next = rows;
+    for (uint8_t i = 0; i < stage->num_inputs; ++i) {
+        esv_stream_gather(stream, counters, &reach[i], wanted[i] - esv_stream_span(&reach[i]), next);
+        next += reach[i].taps;
+        wanted[i] += reach[i].stride;
+    }
+    stage->run(rows, esv_stream_row(state, &stream->rings[stage->output], counters->slot[stage->output]),
+               (uint8_t *)state + stream->scratch_offset);
+    esv_stream_advance(stream, counters, stage->output);
+}
+
+/* Lets every stage make a row if it can. Returns whether one did. */
+static int esv_stream_pass(const esv_stream *stream, const esv_stream_counters *counters, const int8_t *rows[])
+{
     const esv_stream_reach *reach = stream->reaches;
-    int32_t *first = counters.first;
+    int32_t *wanted = counters->wanted;
     int moved = 0;
     for (uint8_t s = 0; s < stream->num_stages; ++s) {
         const esv_stream_stage *stage = &stream->stages[s];
-        if (esv_stream_ready(&counters, stage, reach, first)) {
-            const esv_stream_ring *ring = &stream->rings[stage->output];
-            const int8_t **next = rows;
-            for (uint8_t i = 0; i < stage->num_inputs; ++i) {
-                esv_stream_gather(stream, state, &reach[i], first[i], next);
-                next += reach[i].taps;
-                first[i] += reach[i].stride;
-            }
-            stage->run(rows, esv_stream_row(state, ring, counters.slot[stage->output]),
-                       (uint8_t *)state + stream->scratch_offset);
-            esv_stream_advance(stream, &counters, stage->output);
+        if (esv_stream_ready(counters, stage, reach, wanted)) {
+            esv_stream_run(stream, counters, stage, reach, wanted, rows);
             moved = 1;
         }
         reach += stage->num_inputs;
-        first += stage->num_inputs;
+        wanted += stage->num_inputs;
     }
     return moved;
 }
@@ -152,12 +151,13 @@ esv_status esv_stream_begin(const esv_stream *stream, void *state, uint32_t fram
     const esv_stream_counters counters = esv_stream_open(stream, state);
     const esv_status status = esv_stream_count(stream, frames, counters.total);
     for (uint16_t i = 0; i < stream->num_reaches; ++i) {
-        counters.first[i] = -esv_stream_top(&stream->reaches[i], counters.total[stream->reaches[i].tensor]);
+        const esv_stream_reach *reach = &stream->reaches[i];
+        counters.wanted[i] = esv_stream_span(reach) - esv_stream_top(reach, counters.total[reach->tensor]);
     }
     for (uint8_t i = 0; i < stream->num_tensors; ++i) {
         counters.made[i] = 0;
         counters.slot[i] = 0;
-        counters.total[i] = status == ESV_OK ? UINT32_MAX : 0; /* 0: takes no frame */
+        counters.total[i] = status == ESV_OK ? INT32_MAX : 0; /* 0: takes no frame */
     }
     return status;
 }
@@ -165,12 +165,12 @@ esv_status esv_stream_begin(const esv_stream *stream, void *state, uint32_t fram
 esv_status esv_stream_push(const esv_stream *stream, void *state, const int8_t *frame, const int8_t *rows[])
 {
     const esv_stream_counters counters = esv_stream_open(stream, state);
-    if (counters.made[0] >= stream->max_frames || counters.made[0] >= counters.total[0]) {
+    if ((uint32_t)counters.made[0] >= stream->max_frames || counters.made[0] >= counters.total[0]) {
         return ESV_ERR_SHAPE;
     }
     memcpy(esv_stream_row(state, &stream->rings[0], counters.slot[0]), frame, stream->frame_bytes);
     esv_stream_advance(stream, &counters, 0);
-    (void)esv_stream_pass(stream, state, rows);
+    (void)esv_stream_pass(stream, &counters, rows);
     return ESV_OK;
 }
 
@@ -178,11 +178,11 @@ esv_status esv_stream_push(const esv_stream *stream, void *state, const int8_t *
 static int esv_stream_top_was_right(const esv_stream *stream, const esv_stream_counters *counters)
 {
     const esv_stream_reach *reach = stream->reaches;
-    const int32_t *first = counters->first;
+    const int32_t *wanted = counters->wanted;
     for (uint8_t s = 0; s < stream->num_stages; ++s) {
         const esv_stream_stage *stage = &stream->stages[s];
-        for (uint8_t i = 0; i < stage->num_inputs; ++i, ++reach, ++first) {
-            const int32_t top = (int32_t)(counters->made[stage->output] * reach->stride) - *first;
+        for (uint8_t i = 0; i < stage->num_inputs; ++i, ++reach, ++wanted) {
+            const int32_t top = counters->made[stage->output] * reach->stride + esv_stream_span(reach) - *wanted;
             if (top != esv_stream_top(reach, counters->total[reach->tensor])) {
                 return 0;
             }
@@ -194,12 +194,14 @@ static int esv_stream_top_was_right(const esv_stream *stream, const esv_stream_c
 esv_status esv_stream_finish(const esv_stream *stream, void *state, const int8_t *rows[])
 {
     const esv_stream_counters counters = esv_stream_open(stream, state);
-    if (esv_stream_count(stream, counters.made[0], counters.total) != ESV_OK ||
+    if (esv_stream_count(stream, (uint32_t)counters.made[0], counters.total) != ESV_OK ||
         !esv_stream_top_was_right(stream, &counters)) {
-        memset(counters.total, 0xFF, stream->num_tensors * sizeof *counters.total); /* more frames may come */
+        for (uint8_t i = 0; i < stream->num_tensors; ++i) {
+            counters.total[i] = INT32_MAX; /* more frames may come */
+        }
         return ESV_ERR_SHAPE;
     }
-    while (esv_stream_pass(stream, state, rows)) {
+    while (esv_stream_pass(stream, &counters, rows)) {
     }
     return ESV_OK;
 }
