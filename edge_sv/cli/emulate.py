@@ -11,13 +11,19 @@ from rich.table import Table
 
 from edge_sv.audio import read_speech
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
-from edge_sv.emulate import DEFAULT_BOARD, Emulation, Recordings, check_exact, emulate, load_board
+from edge_sv.emulate import DEFAULT_BOARD, Emulation, Recordings, check_exact, default_board, emulate, load_board
 from edge_sv.package import read_package
 
 
 def command(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="A package's folder.")],
-    board: Annotated[str, typer.Option(help="The board, see `edge-sv targets`, or a target.toml.")] = DEFAULT_BOARD,
+    board: Annotated[
+        str | None,
+        typer.Option(
+            help="The board, see `edge-sv targets`, or a target.toml.",
+            show_default=f"the one that the package is for, or {DEFAULT_BOARD}",
+        ),
+    ] = None,
     enroll: Annotated[
         list[Path] | None, typer.Option(help="A recording of the voice to enroll; give it several times.")
     ] = None,
@@ -40,8 +46,8 @@ def command(
       edge-sv emulate build/resnet-nano-cortex-m --board nrf52840 --enroll a.wav --enroll b.wav --verify c.wav
       edge-sv emulate build/resnet-nano-cortex-m --board mps3-an547 --json
     """
-    place = load_board(board)
     found = read_package(package)
+    place = load_board(board or default_board(found.manifest.target.name))
     rate = found.speaker.features.sample_rate if found.speaker else 16_000
     console = err_console()
     with console.status(f"{package} on {place.name}") as status:

@@ -1,6 +1,6 @@
 """Run programs and device packages on emulated Cortex-M boards, and count what they cost."""
 
-from edge_sv.emulate.board import DEFAULT_BOARD, Board, board_of, load_board
+from edge_sv.emulate.board import DEFAULT_BOARD, Board, board_of, default_board, load_board
 from edge_sv.emulate.dialogue import Verified
 from edge_sv.emulate.machine import FirmwareRun, run_firmware, run_program
 from edge_sv.emulate.program import Program, build_program
@@ -22,6 +22,7 @@ __all__ = [
     "board_of",
     "build_program",
     "check_exact",
+    "default_board",
     "emulate",
     "find_tool",
     "load_board",

@@ -71,6 +71,12 @@ def load_board(name: str = DEFAULT_BOARD) -> Board:
     return board_of(load_target(name))
 
 
+def default_board(target_name: str) -> str:
+    """Name the board for a package that was built for a target: the target itself where it is a bundled board."""
+    boards = [board.name for board in list_targets() if board.emulator]
+    return target_name if target_name in boards else DEFAULT_BOARD
+
+
 def board_of(target: Target) -> Board:
     """Join a target with the machine that stands in for it.
 

@@ -238,7 +238,9 @@ def test_command_prints_what_it_promises(package: DevicePackage, tmp_path: Path)
     assert isinstance(document["accepted"], bool) and isinstance(document["score"], float)
     assert set(document["instructions"]) == {"features", "inference", "total"}
     assert all(document[f"{name}_bytes"] > 0 for name in ("flash", "ram", "stack"))
-    table = CliRunner().invoke(app, ["emulate", str(package.path), "--board", "nrf52840"]).stdout
+    for_part = write_package(package.artifact, load_target("nrf52840"), tmp_path / "for nrf52840")
+    table = CliRunner().invoke(app, ["emulate", str(for_part.path)]).stdout
+    assert "Nordic nRF52840" in table, "the board that the package is for"
     assert "instructions per second of speech" in table and "cycles" not in table.replace("per cycle", "")
 
 
