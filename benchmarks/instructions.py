@@ -25,7 +25,7 @@ from edge_sv.emulate import emulate, load_board
 from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, schema, tensor_data, tensor_shape
 from edge_sv.generator import find_generator
 from edge_sv.resources import assets_dir
-from edge_sv.stages import CodeOptions
+from edge_sv.generator import CodeOptions
 from tests.conv_cases import Shape, expected, random_case, run_cases
 
 NETS = ("resnet-thin", "resnet-nano", "ecapa-small")
@@ -90,7 +90,7 @@ def measure_nets(boards: list[str], formats: list[str]) -> Iterator[dict[str, An
                 path.write_bytes(narrow(model, name))
                 package = build(path, target="cortex-m", out=Path(folder) / "out", code=CodeOptions(plan="static"))
                 generated = find_generator("c_source").generate(
-                    path.read_bytes(), prefix="esv_net", banner="", speaker=False, plan="static"
+                    path.read_bytes(), prefix="net", banner="", speaker=False, plan="static"
                 )
                 for board in boards:
                     print(f"{net} {name} {board}", file=sys.stderr)

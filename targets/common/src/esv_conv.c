@@ -136,17 +136,6 @@ static void esv_conv_fill(const esv_conv_params *params, const esv_conv_tile *ti
     }
 }
 
-esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t phase)
-{
-    const uint32_t first = phase * params->stride_width;
-    const uint32_t slot = first / params->dilation_width;
-    const uint32_t residue = first - slot * params->dilation_width;
-    esv_conv_run run;
-    run.window = (residue * tile->per_phase + slot) * tile->column;
-    run.count = tile->num_pixels > phase ? (tile->num_pixels - phase + tile->phases - 1u) / tile->phases : 0u;
-    return run;
-}
-
 int8_t esv_conv_requantize(const esv_conv_params *params, uint32_t channel, int32_t sum)
 {
     return esv_requantize_to_s8(sum, params->multiplier[channel], params->shift[channel], params->output_zero_point,

@@ -113,11 +113,9 @@ static int esv_conv_dsp_is_exact(const esv_conv_params *params, uint32_t window,
     return esv_requantize_dsp_is_exact(window, params->bias[channel], params->shift[channel]);
 }
 
-static void esv_conv_dsp_set_channels(const esv_conv_params *params, esv_conv_dsp_job *job, uint32_t first,
-                                      uint32_t second)
+static void esv_conv_dsp_set_requantization(const esv_conv_params *params, esv_conv_dsp_job *job, uint32_t first,
+                                            uint32_t second)
 {
-    job->bias_0 = params->bias[first];
-    job->bias_1 = params->bias[second];
     job->multiplier_0 = params->multiplier[first];
     job->multiplier_1 = params->multiplier[second];
     job->round_0 = esv_requantize_dsp_round(params->output_zero_point, params->shift[first]);
@@ -165,7 +163,11 @@ static void esv_conv_dsp_channels(const esv_conv_params *params, const esv_conv_
     const uint32_t groups = tile->window / 4u;
     const int fast = first != second && esv_conv_dsp_is_exact(params, tile->window, first) &&
                      esv_conv_dsp_is_exact(params, tile->window, second);
-    esv_conv_dsp_set_channels(params, job, first, second);
+    job->bias_0 = params->bias[first];
+    job->bias_1 = params->bias[second];
+    if (fast) {
+        esv_conv_dsp_set_requantization(params, job, first, second);
+    }
     for (uint32_t phase = 0; phase < tile->phases; ++phase) {
         const esv_conv_run run = esv_conv_find_run(params, tile, phase);
         int16_t *window = inputs + run.window;

@@ -186,30 +186,68 @@ void esv_conv_dsp_decode(const esv_conv_params *params, uint32_t window, uint32_
     }
 }
 
+/* clang-format off */
+#define ESV_DOT_S8                                                   \
+    "ldr    %[w], [%[weights]], #4\n"                                \
+    "ldrd   %[a], %[b], [%[inputs]], #8\n"                           \
+    "sxtb16 %[v], %[w]\n"                                            \
+    "smlad  %[sum], %[v], %[a], %[sum]\n"                            \
+    "sxtb16 %[w], %[w], ror #8\n"                                    \
+    "smlad  %[sum], %[w], %[b], %[sum]\n"
+
+/* weights, inputs: (num_groups, 4). */
 static int32_t esv_dot_s8(const uint32_t *weights, uint32_t num_groups, const uint32_t *inputs, int32_t sum)
 {
-    for (const uint32_t *end = weights + num_groups; weights < end; inputs += 2) {
-        const uint32_t word = *weights++;
-        sum = esv_add_products(esv_even_bytes(word), inputs[0], sum);
-        sum = esv_add_products(esv_odd_bytes(word), inputs[1], sum);
-    }
+    uint32_t a, b, v, w, count;
+    __asm__ volatile("lsrs   %[count], %[groups], #2\n"
+                     "beq    2f\n"
+                     "1:\n" ESV_DOT_S8 ESV_DOT_S8 ESV_DOT_S8 ESV_DOT_S8
+                     "subs   %[count], %[count], #1\n"
+                     "bne    1b\n"
+                     "2:\n"
+                     "ands   %[count], %[groups], #3\n"
+                     "beq    4f\n"
+                     "3:\n" ESV_DOT_S8
+                     "subs   %[count], %[count], #1\n"
+                     "bne    3b\n"
+                     "4:\n"
+                     : [weights] "+r"(weights), [inputs] "+r"(inputs), [sum] "+r"(sum), [a] "=&r"(a), [b] "=&r"(b),
+                       [v] "=&r"(v), [w] "=&r"(w), [count] "=&r"(count)
+                     : [groups] "r"(num_groups)
+                     : "cc", "memory");
     return sum;
 }
 
-/* num_words: of 8 weights; inputs: (2 * num_words, 4), the last group zeros where the window has none. */
+/* num_words: of 8 weights, from 1; inputs: (2 * num_words, 4), the last group zeros where the window has none. */
 static int32_t esv_dot_s4(const uint32_t *weights, uint32_t num_words, const uint32_t *inputs, int32_t sum)
 {
-    for (const uint32_t *end = weights + num_words; weights < end; inputs += 4) {
-        const uint32_t word = *weights++;
-        const uint32_t low = esv_minus_eight(word & 0x0F0F0F0Fu);
-        const uint32_t high = esv_minus_eight((word >> 4) & 0x0F0F0F0Fu);
-        sum = esv_add_products(esv_even_bytes(low), inputs[0], sum);
-        sum = esv_add_products(esv_odd_bytes(low), inputs[1], sum);
-        sum = esv_add_products(esv_even_bytes(high), inputs[2], sum);
-        sum = esv_add_products(esv_odd_bytes(high), inputs[3], sum);
-    }
+    uint32_t a, b, t, v, w;
+    __asm__ volatile("1:\n"
+                     "ldr    %[w], [%[weights]], #4\n"
+                     "ldrd   %[a], %[b], [%[inputs]], #8\n"
+                     "and    %[v], %[w], #0x0F0F0F0F\n"
+                     "ssub8  %[v], %[v], %[eight]\n"
+                     "lsrs   %[w], %[w], #4\n"
+                     "and    %[w], %[w], #0x0F0F0F0F\n"
+                     "ssub8  %[w], %[w], %[eight]\n"
+                     "sxtb16 %[t], %[v]\n"
+                     "smlad  %[sum], %[t], %[a], %[sum]\n"
+                     "sxtb16 %[v], %[v], ror #8\n"
+                     "smlad  %[sum], %[v], %[b], %[sum]\n"
+                     "ldrd   %[a], %[b], [%[inputs]], #8\n"
+                     "sxtb16 %[t], %[w]\n"
+                     "smlad  %[sum], %[t], %[a], %[sum]\n"
+                     "sxtb16 %[w], %[w], ror #8\n"
+                     "smlad  %[sum], %[w], %[b], %[sum]\n"
+                     "subs   %[count], %[count], #1\n"
+                     "bne    1b\n"
+                     : [weights] "+r"(weights), [inputs] "+r"(inputs), [sum] "+r"(sum), [count] "+r"(num_words),
+                       [a] "=&r"(a), [b] "=&r"(b), [v] "=&r"(v), [w] "=&r"(w), [t] "=&r"(t)
+                     : [eight] "r"(0x08080808u)
+                     : "cc", "memory");
     return sum;
 }
+/* clang-format on */
 
 static inline int32_t esv_dot_pairs(const uint8_t *packed, const uint32_t bits, uint32_t num_words,
                                     const uint32_t *table, const uint32_t *inputs, int32_t sum)

@@ -5,27 +5,42 @@
 
 #include <arm_mve.h>
 
-/* Low nibbles are four weights, high ones the next four: stores that interleave words put them in order. */
+/* 32 weights. Low nibbles are four of them, high ones the next four: stores that interleave words put them in order. */
+static inline void esv_store_s4(uint8x16_t packed, int8_t *out)
+{
+    int32x4x2_t weights;
+    weights.val[0] = vreinterpretq_s32_u8(vsubq_n_u8(vandq_u8(packed, vdupq_n_u8(15)), 8));
+    weights.val[1] = vreinterpretq_s32_u8(vsubq_n_u8(vshrq_n_u8(packed, 4), 8));
+    vst2q_s32((int32_t *)(void *)out, weights);
+}
+
 static void esv_decode_s4(const uint8_t *packed, uint32_t bytes, int8_t *out)
 {
-    for (int32_t left = (int32_t)bytes; left > 0; left -= 16, packed += 16, out += 32) {
-        const uint8x16_t word = vldrbq_z_u8(packed, vctp8q((uint32_t)left));
-        int32x4x2_t weights;
-        weights.val[0] = vreinterpretq_s32_u8(vsubq_n_u8(vandq_u8(word, vdupq_n_u8(15)), 8));
-        weights.val[1] = vreinterpretq_s32_u8(vsubq_n_u8(vshrq_n_u8(word, 4), 8));
-        vst2q_s32((int32_t *)(void *)out, weights);
+    for (uint32_t i = bytes / 16u; i > 0; --i, packed += 16, out += 32) {
+        esv_store_s4(vldrbq_u8(packed), out);
+    }
+    if (bytes % 16u != 0) {
+        esv_store_s4(vldrbq_z_u8(packed, vctp8q(bytes % 16u)), out);
     }
 }
 
-/* Bytes hold weights (0 2), (1 3), (4 6), (5 7): two of the low nibbles, two of the high ones, and so on. */
+/* 32 weights. Bytes hold weights (0 2), (1 3), (4 6), (5 7): two of the low nibbles, two of the high ones, and so on.
+ */
+static inline void esv_store_palette4(uint8x16_t packed, const int8_t *codebook, int8_t *out)
+{
+    int16x8x2_t weights;
+    weights.val[0] = vreinterpretq_s16_s8(vldrbq_gather_offset_s8(codebook, vandq_u8(packed, vdupq_n_u8(15))));
+    weights.val[1] = vreinterpretq_s16_s8(vldrbq_gather_offset_s8(codebook, vshrq_n_u8(packed, 4)));
+    vst2q_s16((int16_t *)(void *)out, weights);
+}
+
 static void esv_decode_palette4(const uint8_t *packed, uint32_t bytes, const int8_t *codebook, int8_t *out)
 {
-    for (int32_t left = (int32_t)bytes; left > 0; left -= 16, packed += 16, out += 32) {
-        const uint8x16_t word = vldrbq_z_u8(packed, vctp8q((uint32_t)left));
-        int16x8x2_t weights;
-        weights.val[0] = vreinterpretq_s16_s8(vldrbq_gather_offset_s8(codebook, vandq_u8(word, vdupq_n_u8(15))));
-        weights.val[1] = vreinterpretq_s16_s8(vldrbq_gather_offset_s8(codebook, vshrq_n_u8(word, 4)));
-        vst2q_s16((int16_t *)(void *)out, weights);
+    for (uint32_t i = bytes / 16u; i > 0; --i, packed += 16, out += 32) {
+        esv_store_palette4(vldrbq_u8(packed), codebook, out);
+    }
+    if (bytes % 16u != 0) {
+        esv_store_palette4(vldrbq_z_u8(packed, vctp8q(bytes % 16u)), codebook, out);
     }
 }
 

@@ -27,7 +27,18 @@ typedef struct {
     uint32_t count;
 } esv_conv_run;
 
-esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t phase);
+static inline esv_conv_run esv_conv_find_run(const esv_conv_params *params, const esv_conv_tile *tile, uint32_t phase)
+{
+    esv_conv_run run = {0, tile->num_pixels};
+    if (tile->phases > 1) {
+        const uint32_t first = phase * params->stride_width;
+        const uint32_t slot = first / params->dilation_width;
+        const uint32_t residue = first - slot * params->dilation_width;
+        run.window = (residue * tile->per_phase + slot) * tile->column;
+        run.count = tile->num_pixels > phase ? (tile->num_pixels - phase + tile->phases - 1u) / tile->phases : 0u;
+    }
+    return run;
+}
 
 /* A sum as output: requantized, within the activation's range. */
 int8_t esv_conv_requantize(const esv_conv_params *params, uint32_t channel, int32_t sum);
