@@ -32,7 +32,7 @@ def edge_sv(*arguments: object) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "edge_sv", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
 
