@@ -97,6 +97,13 @@ class Int8Model:
         scale, zero_point = grids.get(kind, (self._scale(x), int(self._rng.integers(-60, 60))))
         return self._add(kind, [x], self._computed(self.shape(x), scale, zero_point), None)
 
+    def float_island(self, x: int) -> int:
+        """DEQUANTIZE, ABS in float32, QUANTIZE."""
+        floats = [self._tensor(self.shape(x), schema.TensorType.FLOAT32, 0, (), (), 0) for _ in range(2)]
+        self._add("DEQUANTIZE", [x], floats[0], None)
+        self._add("ABS", [floats[0]], floats[1], None)
+        return self._add("QUANTIZE", [floats[1]], self._computed(self.shape(x), 0.04, -90), None)
+
     def concatenate(self, a: int, b: int) -> int:
         """CONCATENATION of channels; b is brought to a's grid by a convolution before."""
         b = self.conv(b, 2)

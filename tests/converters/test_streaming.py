@@ -91,7 +91,7 @@ class StreamedNet:
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kernels and the streaming engine as an archive, with sanitizers."""
     folder = tmp_path_factory.mktemp("kernels")
-    modules = "add broadcast clamp conv depthwise lookup mean move mul pool stream".split()
+    modules = "add broadcast clamp conv depthwise f32 lookup mean move mul pool stream tensor".split()
     sources = sorted(path for name in modules for path in (COMMON / "src").glob(f"esv_{name}*.c"))
     for source in sources:
         run([tool("gcc"), *FLAGS, "-c", source, "-o", folder / f"{source.stem}.o"])
@@ -148,6 +148,13 @@ def test_random_nets(seed: int, tmp_path: Path, kernels: Path) -> None:
     least = net.plan.least_frames
     exported = net.plan.steps[0].call.inputs[0].num_rows
     net.check([exported, least, least + 1, *(int(n) for n in rng.integers(least, least + 70, 10))])
+
+
+def test_rows_of_floats(tmp_path: Path, kernels: Path) -> None:
+    net = Int8Model((1, 30, 5, 1), seed=11)
+    x = net.float_island(net.conv(net.input, 3, (3, 1)))
+    x = net.conv(net.float_island(net.float_island(x)), 2, (3, 3), stride=(2, 1))
+    StreamedNet(net.pack(net.mean(x, (1,))), tmp_path, kernels).check([30, 31, 1, 2, 45])
 
 
 @pytest.mark.slow

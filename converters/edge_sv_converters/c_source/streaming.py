@@ -149,10 +149,8 @@ class _LocalPart:
 
     def split(self) -> NotLocal | None:
         """Sort every call; return what makes even the first ones impossible on rows."""
-        if (
-            len(self._program.inputs) != 1
-            or not 1 < self._program.inputs[0].num_rows == self._program.inputs[0].shape[-3]
-        ):
+        shapes = [tensor.shape for tensor in self._program.inputs]
+        if len(shapes) != 1 or len(shapes[0]) < 3 or shapes[0][0] != 1 or shapes[0][1] < 2:
             return NotLocal("the input", "is not one tensor with a row for each frame")
         self._add_tensor(self._program.inputs[0])
         for number, call in enumerate(self._program.calls):
@@ -228,8 +226,6 @@ class _LocalPart:
         return "needs all frames at once"
 
     def _why_not_input(self, call: Call, position: int, tensor: Tensor) -> str | None:
-        if len(tensor.shape) > 2 and tensor.shape[0] != 1 and tensor.index in self._numbers:
-            return "has a batch of several utterances"
         fixed = isinstance(call, ElementCall) and position in call.fixed
         if tensor.index in self._numbers:
             return "gives every frame the same of its rows" if fixed else None
