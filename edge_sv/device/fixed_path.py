@@ -95,8 +95,8 @@ def _quantize(values: Int64, tables: FrontEndTables) -> npt.NDArray[np.int8]:
 def _power_spectrum(windows: Int16, doublings: Int64, tables: FrontEndTables) -> Int64:
     """Compute the powers of all bins, (size / 2, num_frames); bin 0 has no band and stays 0."""
     samples = np.zeros((tables.size, len(windows)), np.int64)
-    weighted = windows.T.astype(np.int64) * tables.window[: tables.window_length, None]
-    samples[: tables.window_length] = weighted >> (tables.window_shift - doublings)
+    doubled = windows.T.astype(np.int64) << (16 - tables.window_shift + doublings)
+    samples[: tables.window_length] = _multiply_high(doubled, tables.window[: tables.window_length, None])
     real, imag = half_length_transform(samples, tables, _multiply)
     points = tables.points
     k = np.arange(1, points // 2)
@@ -110,14 +110,18 @@ def _power_spectrum(windows: Int16, doublings: Int64, tables: FrontEndTables) ->
     return power >> tables.power_shift
 
 
-def _multiply_q16(a: Int64, w: npt.NDArray[np.integer[Any]]) -> Int64:
+def _multiply_q16(a: Int64, w: Int64) -> Int64:
     return np.asarray((a * w) >> 16)
+
+
+def _multiply_high(a: Int64, b: npt.NDArray[np.integer[Any]]) -> Int64:
+    return np.asarray((a * b) >> 32)
 
 
 def _half_multiply(a: Complex, b: Complex) -> Complex:
     return (
-        _multiply_q16(a[0], b[0]) - _multiply_q16(a[1], b[1]),
-        _multiply_q16(a[0], b[1]) + _multiply_q16(a[1], b[0]),
+        _multiply_high(a[0], b[0]) - _multiply_high(a[1], b[1]),
+        _multiply_high(a[0], b[1]) + _multiply_high(a[1], b[0]) + 1,
     )
 
 

@@ -7,7 +7,7 @@ The integer path's formats, with f = 15 - window_shift fraction bits after the w
   rounding errors are some tens of units, so a quiet window's samples are doubled before, while they all fit: its
   logarithms take that back.
 - powers: Q(2 f - power_shift), so that no band's weighted sum leaves 64 bits.
-- weights, sines and cosines: Q15. Logarithms and means: Q24. Steps of the net's input: Q16.
+- window, sines and cosines: Q31; weights: Q15. Logarithms and means: Q24. Steps of the net's input: Q16.
 """
 
 from __future__ import annotations
@@ -133,9 +133,9 @@ def front_end_tables(config: FeatureConfig, grid: TensorFormat, *, fixed: bool) 
         window_length=config.window_length,
         window_shift=15 - fraction if fixed else 0,
         power_shift=power_shift if fixed else 0,
-        window=_rounded(even_window, 15, np.uint16) if fixed else even_window * np.float32(2.0 ** -(_PCM_BITS + 1)),
-        turns=_rounded(turns, 15, np.int16) if fixed else turns.astype(np.float32),
-        joins=_rounded(joins, 15, np.int16) if fixed else joins.astype(np.float32),
+        window=_rounded(even_window, 31, np.int32) if fixed else even_window * np.float32(2.0 ** -(_PCM_BITS + 1)),
+        turns=_rounded(turns, 31, np.int32) if fixed else turns.astype(np.float32),
+        joins=_rounded(joins, 31, np.int32) if fixed else joins.astype(np.float32),
         order=_order(config.fft_size // 2),
         hop_length=config.hop_length,
         num_mels=config.num_mels,

@@ -28,8 +28,8 @@ extern "C" {
 #if ESV_FEATURES_FIXED
 typedef int32_t esv_fft_value;
 typedef uint64_t esv_fft_power;
-typedef uint16_t esv_fft_weight; /* Q15: 32768 is one */
-typedef int16_t esv_fft_cosine;  /* Q15: one does not occur */
+typedef int32_t esv_fft_weight; /* Q31 */
+typedef int32_t esv_fft_cosine; /* Q31 */
 #else
 typedef float esv_fft_value;
 typedef float esv_fft_power;

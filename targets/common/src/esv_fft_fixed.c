@@ -8,14 +8,15 @@
 
 static inline int32_t esv_fft_weighted(const esv_fft_tables *tables, const int16_t *samples, size_t i)
 {
-    return (samples[i] * (int32_t)tables->window[i]) >> tables->window_shift;
+    return esv_integer_mul_high(samples[i] * (1 << (16 - tables->window_shift)), tables->window[i]);
 }
 
-/* Returns half of the product. */
+/* Returns half of the product. Two roundings down make up for each other in the difference, and for the 1 in the sum.
+ */
 static inline esv_fft_complex esv_fft_half_mul(esv_fft_complex a, esv_fft_turn w)
 {
-    const esv_fft_complex product = {esv_integer_mul_q16(a.re, w.re) - esv_integer_mul_q16(a.im, w.im),
-                                     esv_integer_mul_q16(a.re, w.im) + esv_integer_mul_q16(a.im, w.re)};
+    const esv_fft_complex product = {esv_integer_mul_high(a.re, w.re) - esv_integer_mul_high(a.im, w.im),
+                                     esv_integer_mul_high(a.re, w.im) + esv_integer_mul_high(a.im, w.re) + 1};
     return product;
 }
 

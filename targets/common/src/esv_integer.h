@@ -7,16 +7,24 @@
 /* Right shifts of negative numbers round down, as with every compiler this library knows; another one stops here. */
 typedef char esv_integer_shifts_round_down[(-1 >> 1) == -1 ? 1 : -1];
 
-/* Returns (a * w) >> 16, rounded down. */
-static inline int32_t esv_integer_mul_q16(int32_t a, int16_t w)
+/* Returns (a * b) >> 32, rounded down. */
+static inline int32_t esv_integer_mul_high(int32_t a, int32_t b)
 {
 #if defined(__ARM_ARCH_6M__) || defined(__ARM_ARCH_8M_BASE__) /* no product of 64 bits */
-    const int32_t low = (int32_t)(uint16_t)a * w;
-    return (a >> 16) * w + (low >> 16);
+    const uint32_t a_low = (uint32_t)a & 0xffffu;
+    const uint32_t b_low = (uint32_t)b & 0xffffu;
+    const int32_t a_high = a >> 16;
+    const int32_t b_high = b >> 16;
+    const int32_t first = a_high * (int32_t)b_low + (int32_t)((a_low * b_low) >> 16);
+    const int32_t second = b_high * (int32_t)a_low + (first & 0xffff);
+    return a_high * b_high + (first >> 16) + (second >> 16);
 #else
-    return (int32_t)(((int64_t)a * ((int32_t)w * 65536)) >> 32);
+    return (int32_t)(((int64_t)a * b) >> 32);
 #endif
 }
+
+/* Returns (a * w) >> 16, rounded down. */
+static inline int32_t esv_integer_mul_q16(int32_t a, int16_t w) { return esv_integer_mul_high(a, (int32_t)w * 65536); }
 
 static inline uint64_t esv_integer_square(int32_t a)
 {

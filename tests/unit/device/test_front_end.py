@@ -67,6 +67,15 @@ def test_the_running_mean_is_the_desktops(horizon: int, path: str) -> None:
         assert np.mean(steps <= 1) >= 0.999
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_quiet_bands_beside_a_loud_tone_survive(path: str) -> None:
+    time = np.arange(16000) / 16000
+    random = np.random.default_rng(2)
+    tone = 32000 * np.sin(2 * np.pi * 300 * time) + random.uniform(-0.5, 0.5, 16000)
+    steps = _steps_from_desktop(iter([np.round(tone).astype(np.int16)]), CONFIG, fixed=PATHS[path])
+    assert np.mean(steps <= 1) >= 0.999
+
+
 def test_mel_powers_are_the_desktops() -> None:
     pcm = read_recording(voices()[1])[:16000]
     windows = np.lib.stride_tricks.sliding_window_view(pcm, 400)[::160]
@@ -77,7 +86,7 @@ def test_mel_powers_are_the_desktops() -> None:
     unit = np.exp(int(tables.log_offset) / 2**24)
     powers, doublings = fixed_path.mel_power(windows, tables)
     fixed = (powers / 4.0**doublings).T * unit
-    np.testing.assert_allclose(fixed, desktop, rtol=0.02, atol=1e-8)
+    np.testing.assert_allclose(fixed, desktop, rtol=0.01, atol=1e-8)
 
 
 def test_logarithms() -> None:
@@ -102,7 +111,9 @@ def test_no_sum_of_the_integer_path_leaves_its_bits() -> None:
         length = config.window_length
         worst = [np.full(length, -32768), np.where(np.arange(length) % 2, 32767, -32768)]
         worst += [np.random.default_rng(1).choice([-32768, 32767], length)]
-        weighted = [np.abs(pcm * tables.window[:length].astype(np.int64)) >> tables.window_shift for pcm in worst]
+        weighted = [
+            np.abs(pcm * tables.window[:length].astype(np.int64)) >> (tables.window_shift + 16) for pcm in worst
+        ]
         assert max(part.sum() for part in weighted) < 2**31
         mels, _ = fixed_path.mel_power(np.array(worst, np.int16), tables)
         assert mels.max() < 2**63.9
