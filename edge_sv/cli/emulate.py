@@ -89,7 +89,7 @@ def figures(done: Emulation) -> list[tuple[str, str]]:
     ]
     for name, count in done.instructions.items():
         rows.append((name, f"{count:,} instructions per {done.per}, about {milliseconds[name]:,.1f} ms"))
-    return [*rows, ("", "ms: estimated at one instruction per cycle")]
+    return [*rows, ("", f"counted on {done.measured}; ms: estimated at one instruction per cycle")]
 
 
 def _exactness(done: Emulation) -> str:

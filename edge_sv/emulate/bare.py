@@ -60,6 +60,7 @@ def emulate_bare(package: DevicePackage, board: Board, *, listen: Callable[[str]
         differences=differences,
         instructions={"inference": inference, "total": inference},
         per="invocation",
+        measured=f"golden/{names[0]}",
         code_bytes=run.code_bytes,
         flash_bytes=run.flash_bytes,
         ram_bytes=run.ram_bytes,

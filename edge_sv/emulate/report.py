@@ -46,6 +46,7 @@ class Emulation:
         instructions: `features`, `inference` and `total` per second of speech; of a bare net `inference` of an
             invocation, as `total`.
         per: what they are per, in words.
+        measured: the recording or golden vector that they were counted on.
         code_bytes: functions of the package and the C library.
         flash_bytes: these, weights and other constants, and initial values.
         ram_bytes: variables and the memory given to the library, the peak of the net's tensors in it; not the stack.
@@ -62,6 +63,7 @@ class Emulation:
     differences: tuple[Difference, ...]
     instructions: dict[str, int]
     per: str
+    measured: str
     code_bytes: int
     flash_bytes: int
     ram_bytes: int
@@ -95,6 +97,7 @@ class Emulation:
             "bit_exact": self.bit_exact,
             "instructions": self.instructions,
             "instructions_per": self.per,
+            "instructions_of": self.measured,
             "estimated_ms": {name: round(value, 3) for name, value in self.milliseconds().items()},
             "clock_hz": self.board.clock_hz,
             "instructions_per_cycle": INSTRUCTIONS_PER_CYCLE,

@@ -69,9 +69,9 @@ def emulate_speaker(
         recordings = [*heard, *enroll, *_golden_recordings(package)]
         differences = _check_recordings(artifact, device, recordings, listen)
         listen("count instructions")
-        _, measured = recordings[0]
-        cost = device.measure(measured)
-        operators = _operator_costs(artifact, device.count_operators(measured), cost.seconds)
+        measured, pcm = recordings[0]
+        cost = device.measure(pcm)
+        operators = _operator_costs(artifact, device.count_operators(pcm), cost.seconds)
     return Emulation(
         board=board,
         package=str(package.path),
@@ -80,6 +80,7 @@ def emulate_speaker(
         differences=(*golden, *differences),
         instructions=cost.per_second(),
         per="second of speech",
+        measured=measured,
         code_bytes=device.program.code_bytes,
         flash_bytes=device.program.flash_bytes,
         ram_bytes=device.program.ram_bytes,
