@@ -90,3 +90,11 @@ def device_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     include = ["-I", COMMON / "include", "-I", HOST]
     run([tool("gcc"), *flags, *include, *device_sources(folder), "-o", folder / "device.so", "-lm"])
     return ctypes.CDLL(str(folder / "device.so"))
+
+
+@pytest.fixture(scope="session")
+def sanitized_device(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The same as object files, under AddressSanitizer too and ready for libFuzzer; tests/firmware/fuzzing.py."""
+    from tests.firmware.fuzzing import build_device
+
+    return build_device(tmp_path_factory.mktemp("sanitized_device"))

@@ -14,7 +14,7 @@ from tests.firmware.conftest import COMMON, HOST, SANITIZED, WARNINGS, device_so
 FUZZ = Path(__file__).resolve().parent / "fuzz"
 TARGETS = sorted(path.stem.removeprefix("fuzz_") for path in FUZZ.glob("fuzz_*.c"))
 
-SIZES = ["-DDEVICE_WITHOUT_MAIN", "-DRAM_FLASH_BYTES=12288u", "-DDEVICE_MEMORY_BYTES=16384u", "-DDEVICE_HEARS=2000u"]
+SIZES = ["-DRAM_FLASH_BYTES=12288u", "-DDEVICE_MEMORY_BYTES=16384u", "-DDEVICE_HEARS=2000u"]
 """Small, because it is made anew for every input."""
 
 FLAGS = ["-std=c99", "-O1", "-g", *WARNINGS, *SANITIZED, "-I", COMMON / "include", "-I", HOST, *SIZES]

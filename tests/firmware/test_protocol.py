@@ -19,7 +19,8 @@ from edge_sv.device.front_end import device_frames
 from edge_sv.features import FeatureConfig
 from edge_sv.segments import SegmentRule
 from edge_sv.tensor_format import TensorFormat
-from tests.firmware.conftest import COMMON, HOST, SANITIZED, WARNINGS, device_sources, run, tool
+from tests.firmware.conftest import HOST, run, tool
+from tests.firmware.fuzzing import FLAGS
 from tests.firmware.test_segments import embedded, in_order
 
 Int16 = npt.NDArray[np.int16]
@@ -266,10 +267,9 @@ def test_survives_anything_and_comes_back(device_library: ctypes.CDLL, junk: byt
     assert device.ask("HELLO").startswith("OK edge-sv")
 
 
-def test_the_program_runs_clean_under_the_sanitizers(tmp_path: Path) -> None:
+def test_the_program_runs_clean_under_the_sanitizers(sanitized_device: list[Path], tmp_path: Path) -> None:
     program = tmp_path / "device"
-    flags = ["-std=c99", "-O1", "-g", *WARNINGS, *SANITIZED, "-I", COMMON / "include", "-I", HOST]
-    run([tool("clang"), *flags, *device_sources(tmp_path), "-o", program, "-lm"])
+    run([tool("clang"), *FLAGS, HOST / "main.c", *sanitized_device, "-o", program, "-lm"])
     dialogue = b"HELLO\nBEGIN\n" + as_data(voice(1)) + b"END\nENROLL ada\nLIST\n\x00\nPCM ====\n"
     dialogue += b"BEGIN\n" + as_text(voice(2)).encode() + b"\nEND\nVERIFY ada\nSTATUS\nWIPE\n" + b"x" * 999
     done = subprocess.run([program, str(KEY | COHORT | CHECKS)], input=dialogue, capture_output=True, check=False)

@@ -1,12 +1,6 @@
-/* The program reads the line protocol from its standard input and answers on its standard output:
- *
- *     printf 'HELLO\nSTATUS\n' | device [FLAGS]
- *
- * Its net and front end are those that DEVICE_NET and DEVICE_FEATURES name. */
+/* Its net and front end are those that DEVICE_NET and DEVICE_FEATURES name. */
 #include "device.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifndef DEVICE_NET
@@ -116,23 +110,3 @@ void device_clear_answers(void)
     device_answered = 0;
     device_answers[0] = 0;
 }
-
-#ifndef DEVICE_WITHOUT_MAIN
-int main(int argc, char **argv)
-{
-    uint8_t bytes[256];
-    size_t count;
-    const esv_status status = device_make(argc > 1 ? (unsigned)atoi(argv[1]) : 0u);
-    if (status != ESV_OK) {
-        fprintf(stderr, "%s\n", esv_status_text(status));
-        return 1;
-    }
-    while ((count = fread(bytes, 1, sizeof bytes, stdin)) > 0) {
-        device_receive(bytes, count);
-        fputs(device_answers, stdout);
-        fflush(stdout);
-        device_clear_answers();
-    }
-    return 0;
-}
-#endif
