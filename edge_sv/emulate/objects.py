@@ -41,11 +41,16 @@ class Compilation:
 
         Raises:
             ToolMissing: the compiler is not installed.
-            DataError: a source does not compile.
+            DataError: a source does not compile, or the cache cannot be written.
         """
-        self._cache.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(self._compile_one, sources))
+        try:
+            self._cache.mkdir(parents=True, exist_ok=True)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                return list(pool.map(self._compile_one, sources))
+        except OSError as error:
+            got = f"{error.filename}: {error.strerror}"
+            hint = "set XDG_CACHE_HOME to a folder that you may write"
+            raise DataError("cannot compile", details={"got": got}, hint=hint) from error
 
     @cached_property
     def _headers(self) -> list[str]:
