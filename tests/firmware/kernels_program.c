@@ -4,6 +4,7 @@
 
 #include "esv_add.h"
 #include "esv_extremum.h"
+#include "esv_f32.h"
 #include "esv_lookup.h"
 #include "esv_mean.h"
 #include "esv_mul.h"
@@ -12,9 +13,10 @@
 #include "esv_softmax.h"
 #include "esv_squared_difference.h"
 
-enum { MOST = 4096, ROUNDS = 24 };
+enum { MOST = 4096, ROUNDS = 16 };
 
 static int8_t a[MOST], b[MOST], out[MOST];
+static float x[MOST / 4], y[MOST / 4], z[MOST / 4];
 static uint32_t state[MOST], random_state, hash;
 static uint64_t instructions, values;
 
@@ -245,6 +247,65 @@ static void choose_squared_difference(void *params)
     p->out_shift = between(-24, -14);
 }
 
+/* A number of any size that a net may have, of either sign. */
+static float random_float(void)
+{
+    const float sizes[8] = {0.0f, 1e-30f, 1e-6f, 1e-3f, 0.1f, 1.0f, 10.0f, 40.0f};
+    return (float)between(-1000, 1000) * 1e-3f * sizes[random_bits() & 7];
+}
+
+static void run_unary(const char *name, int32_t operation)
+{
+    const esv_unary_params params = {operation, 0.0f, 6.0f};
+    for (size_t i = 0; i < MOST / 4; ++i) {
+        x[i] = random_float();
+        x[i] = operation == ESV_UNARY_SQRT || operation == ESV_UNARY_RSQRT ? x[i] * x[i] + 1e-38f : x[i];
+    }
+    const uint64_t start = emulator_instructions();
+    esv_unary_f32(&params, x, z, MOST / 4);
+    instructions = emulator_instructions() - start;
+    values = MOST / 4;
+    take(z, sizeof z);
+    tell(name);
+}
+
+static void run_pairs_of_floats(void)
+{
+    for (int32_t operation = ESV_PAIR_ADD; operation <= ESV_PAIR_SQUARED_DIFFERENCE; ++operation) {
+        const esv_pair_params params = {operation, -30.0f, 3e38f};
+        for (size_t i = 0; i < MOST / 4; ++i) {
+            x[i] = random_float();
+            y[i] = random_float() + 1e-3f;
+        }
+        esv_pair_f32(&params, x, y, z, MOST / 4);
+        take(z, sizeof z);
+    }
+    tell("pairs_of_floats");
+}
+
+static void run_softmax_of_floats(void)
+{
+    const esv_softmax_f32_params params = {8, MOST / 32, 0.5f};
+    const float *rows[1] = {x};
+    const uint64_t start = emulator_instructions();
+    esv_softmax_f32(&params, rows, z, NULL);
+    instructions = emulator_instructions() - start;
+    values = MOST / 4;
+    take(z, sizeof z);
+    tell("softmax_of_floats");
+}
+
+static void run_mean_of_floats(void)
+{
+    const esv_mean_f32_params params = {4, MOST / 16, 1};
+    esv_mean_f32_begin(&params, state);
+    esv_mean_f32_add(&params, x, state);
+    esv_mean_f32_add(&params, y, state);
+    esv_mean_f32_finish(&params, state, 2, z);
+    take(z, MOST / 4);
+    tell("mean_of_floats");
+}
+
 int main(int argc, char *argv[])
 {
     (void)argc;
@@ -265,5 +326,13 @@ int main(int argc, char *argv[])
     run_pool("pool_average", esv_pool_average_s8);
     run_mean();
     run_softmax();
+    run_unary("sqrt", ESV_UNARY_SQRT);
+    run_unary("rsqrt", ESV_UNARY_RSQRT);
+    run_unary("exp", ESV_UNARY_EXP);
+    run_unary("logistic", ESV_UNARY_LOGISTIC);
+    run_unary("tanh", ESV_UNARY_TANH);
+    run_pairs_of_floats();
+    run_softmax_of_floats();
+    run_mean_of_floats();
     return 0;
 }

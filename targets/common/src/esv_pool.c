@@ -83,7 +83,7 @@ static void max_of_window(const esv_pool_params *p, const int8_t *const rows[], 
         }
     }
     if (so_far != NULL && so_far != out) {
-        memcpy(out, so_far, channels);
+        take_larger(so_far, so_far, out, channels);
     }
 }
 
@@ -110,6 +110,9 @@ static int32_t mean_of_channel(const esv_pool_params *p, const int8_t *const row
             sum += rows[tap][i * p->channels + channel];
         }
         count += window.end - window.first;
+    }
+    if (count == 0) {
+        return 0; /* no value lies under the window: not a pooling of TensorFlow Lite's */
     }
     return sum > 0 ? (sum + count / 2) / count : (sum - count / 2) / count;
 }
