@@ -110,13 +110,12 @@ def _decisions(done: Emulation) -> Table:
 
 def _operators(done: Emulation) -> Table:
     table = Table("operator", "kind", box=None, pad_edge=False)
-    for title in ("instructions", "share"):
+    for title in (f"instructions per {done.per}", "share"):
         table.add_column(title, justify="right")
     total = max(1, sum(operator.instructions for operator in done.operators))
     for operator in done.operators:
         share = f"{operator.instructions / total:.1%}"
         table.add_row(operator.name, operator.kind, f"{operator.instructions:,}", share)
-    table.caption = f"per {done.per}"
     return table
 
 
