@@ -66,6 +66,30 @@ static esv_status esv_mount(esv *self, void *memory)
     return esv_store_mount(&self->store, &config, memory, ESV_STORE_BYTES(net->embedding_dim));
 }
 
+/* Gives every part its memory, from `at` on, and prepares it. */
+static esv_status esv_prepare(esv *self, uint8_t *at)
+{
+    const esv_config *config = &self->config;
+    const size_t embedding_bytes = config->net->embedding_dim * sizeof(float);
+    const size_t segment_bytes = esv_segments_bytes(config->net);
+    const size_t feature_bytes = esv_features_bytes(config->features);
+    self->frame = (int8_t *)esv_carve(&at, config->net->num_mels);
+    self->embedding = (float *)esv_carve(&at, embedding_bytes);
+    self->print = (float *)esv_carve(&at, embedding_bytes);
+    self->nearest = (float *)esv_carve(&at, config->cohort == NULL ? 0 : config->top_n * sizeof(float));
+    void *segments = esv_carve(&at, segment_bytes);
+    void *features = esv_carve(&at, feature_bytes);
+    esv_status status = esv_features_init(&self->features, config->features, features, feature_bytes);
+    if (status == ESV_OK) {
+        status = esv_segments_init(&self->segments, config->net, config->hop_frames, segments, segment_bytes);
+    }
+    if (status == ESV_OK) {
+        self->store_status = esv_mount(self, at);
+        status = self->store_status == ESV_ERR_ARGUMENT ? ESV_ERR_CONFIG : ESV_OK; /* the flash's layout */
+    }
+    return status;
+}
+
 esv_status esv_init(esv **self, const esv_config *config, void *memory, size_t memory_bytes)
 {
     if (self == NULL || config == NULL || memory == NULL) {
@@ -79,28 +103,12 @@ esv_status esv_init(esv **self, const esv_config *config, void *memory, size_t m
     if ((uintptr_t)memory % 16 != 0 || memory_bytes < needed) {
         return ESV_ERR_MEMORY;
     }
-    const esv_net *net = config->net;
-    const size_t feature_bytes = esv_features_bytes(config->features);
-    const size_t segment_bytes = esv_segments_bytes(net);
+    memset(memory, 0, needed);
     uint8_t *at = (uint8_t *)memory;
     esv *made = (esv *)esv_carve(&at, ESV_OBJECT_BYTES);
-    memset(memory, 0, needed);
     made->config = *config;
     made->threshold = config->threshold;
-    made->frame = (int8_t *)esv_carve(&at, net->num_mels);
-    made->embedding = (float *)esv_carve(&at, net->embedding_dim * sizeof(float));
-    made->print = (float *)esv_carve(&at, net->embedding_dim * sizeof(float));
-    made->nearest = (float *)esv_carve(&at, config->cohort == NULL ? 0 : config->top_n * sizeof(float));
-    void *segments = esv_carve(&at, segment_bytes);
-    void *features = esv_carve(&at, feature_bytes);
-    esv_status status = esv_features_init(&made->features, config->features, features, feature_bytes);
-    if (status == ESV_OK) {
-        status = esv_segments_init(&made->segments, net, config->hop_frames, segments, segment_bytes);
-    }
-    if (status == ESV_OK) {
-        made->store_status = esv_mount(made, at);
-        status = made->store_status == ESV_ERR_ARGUMENT ? ESV_ERR_CONFIG : ESV_OK; /* the flash's layout */
-    }
+    const esv_status status = esv_prepare(made, at);
     *self = status == ESV_OK ? made : NULL;
     return status;
 }
