@@ -1,0 +1,46 @@
+"""The bundled nets on emulated boards: demo voices enrolled and verified, every embedding bit for bit."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from edge_sv.audio import read_recording
+from edge_sv.demo import bundled_voices, is_bundled_speaker
+from edge_sv.embedders import open_artifact
+from edge_sv.emulate import Recordings, emulate, load_board
+from edge_sv.package import DevicePackage, write_package
+from edge_sv.target import load_target
+from tests.firmware.conftest import tool
+
+pytestmark = [
+    pytest.mark.emulator,
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("tflite_micro") is None, reason="pip install 'edge-sv[micro]'"),
+]
+NETS = ["resnet-nano", "resnet-thin", "ecapa-small"]
+BOARDS = ["rp2040", "mps2-an385", "nrf52840", "netduinoplus2", "mps2-an500", "mps2-an505", "mps3-an547"]
+
+
+@pytest.fixture(scope="module", params=NETS)
+def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DevicePackage:
+    folder: Path = tmp_path_factory.mktemp("packages")
+    return write_package(open_artifact(request.param), load_target("cortex-m"), folder / request.param)
+
+
+def _voices() -> tuple[Recordings, Recordings]:
+    enroll, verify = ([(path.stem, read_recording(path)) for path in paths] for paths in bundled_voices())
+    return enroll, verify[:2]
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_bundled_net_enrolls_and_verifies_the_demo_voices(board: str, package: DevicePackage) -> None:
+    tool("qemu-system-arm")
+    tool("arm-none-eabi-gcc")
+    enroll, verify = _voices()
+    done = emulate(package, load_board(board), enroll=enroll, verify=verify)
+    assert [difference for difference in done.differences if not difference.exact] == []
+    decided = {verified.recording: verified.accepted for verified in done.verified}
+    assert decided == {name: is_bundled_speaker(name) for name, _ in verify}
