@@ -49,19 +49,8 @@ def test_a_speaker_net_becomes_c(tiny_net: Path, kept: Path, tmp_path: Path) -> 
 
 
 def test_any_tflite_becomes_c(tflite: Path, kept: Path, tmp_path: Path) -> None:
-    arguments = [
-        "build",
-        tflite,
-        "--target",
-        "cortex-m",
-        "--prefix",
-        "keyword",
-        "--out",
-        tmp_path / "p",
-        "--work",
-        work,
-    ]
-    done = edge_sv(*arguments)
+    options = ["--target", "cortex-m", "--prefix", "keyword", "--out", tmp_path / "p", "--work", kept]
+    done = edge_sv("build", tflite, *options)
     assert done.returncode == 0, done.stderr
     assert "C = TensorFlow Lite Micro at 3 vectors" in done.stdout and "static plan" in done.stdout
     assert (tmp_path / "p" / "include" / "keyword.h").is_file()
