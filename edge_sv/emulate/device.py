@@ -64,13 +64,11 @@ class Instructions:
         features: all but the net: front end, speech check, segments.
         inference: the net.
         seconds: length of the recording.
-        stack_bytes: the deepest that the stack has been.
     """
 
     features: int
     inference: int
     seconds: float
-    stack_bytes: int
 
     @property
     def total(self) -> int:
@@ -106,6 +104,7 @@ class EmulatedDevice:
         self._embedding_dim = artifact.embedding_dim
         self.program = self._build("program", {})
         self._counting: Program | None = None
+        self.stack_bytes = 0  # the deepest that the stack has been while it measured and talked
         (folder / _FLASH_FILE).write_bytes(b"\xff" * _FLASH_BYTES)
 
     def run_vectors(self, segments: Int8) -> Int8:
@@ -129,13 +128,9 @@ class EmulatedDevice:
     def measure(self, pcm: Int16) -> Instructions:
         """Count the instructions of a recording, (num_samples,) int16; the same each time."""
         run = self._run(["measure", _RECORDING], {_RECORDING: _pcm_bytes(pcm)})
+        self.stack_bytes = max(self.stack_bytes, run.stack_bytes)
         total, features = (int(line.split()[1]) for line in run.output.splitlines()[:2])
-        return Instructions(
-            features=features,
-            inference=total - features,
-            seconds=len(pcm) / self._sample_rate,
-            stack_bytes=run.stack_bytes,
-        )
+        return Instructions(features, total - features, len(pcm) / self._sample_rate)
 
     def count_operators(self, pcm: Int16) -> dict[int, int]:
         """Count the instructions of each operator of the net over a recording: number of the operator -> instructions.
@@ -149,7 +144,9 @@ class EmulatedDevice:
 
     def talk(self, script: bytes) -> list[str]:
         """Send bytes of the line protocol and return the lines of the answers; prints stay for the next time."""
-        return self._run(["talk", _SCRIPT], {_SCRIPT: script}).output.splitlines()
+        run = self._run(["talk", _SCRIPT], {_SCRIPT: script})
+        self.stack_bytes = max(self.stack_bytes, run.stack_bytes)
+        return run.output.splitlines()
 
     def _run(self, words: Sequence[str], files: Mapping[str, bytes], *, program: Program | None = None) -> FirmwareRun:
         for name, data in files.items():

@@ -85,7 +85,7 @@ def emulate_speaker(
         flash_bytes=device.program.flash_bytes,
         ram_bytes=device.program.ram_bytes,
         state_bytes=source.state_bytes,
-        stack_bytes=cost.stack_bytes,
+        stack_bytes=device.stack_bytes,
         operators=operators,
         verified=verified,
     )

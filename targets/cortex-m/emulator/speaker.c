@@ -187,6 +187,7 @@ static int emulator_run_talk(const char *path)
         emulator_failed(esv_protocol_init(&device_protocol, device, port))) {
         return 1;
     }
+    emulator_stack_paint();
     for (;;) {
         const size_t count = emulator_read(file, bytes, sizeof bytes);
         if (count == 0) {
