@@ -13,7 +13,7 @@ from pathlib import Path
 from edge_sv.audio import read_speech
 from edge_sv.build import StageOutcome, build
 from edge_sv.embedders import Embedder, artifact_embedder, open_embedder
-from edge_sv.emulate import DEFAULT_BOARD, Emulation, Recordings, check_exact, emulate, load_board, tools_missing
+from edge_sv.emulate import Emulation, Recordings, check_exact, emulate, load_board, tools_missing
 from edge_sv.errors import AccuracyGateFailed, DataError, ToolMissing, UsageError
 from edge_sv.features import Int16
 from edge_sv.resources import assets_dir
@@ -22,6 +22,8 @@ from edge_sv.verify import Decision, Verifier
 
 BUNDLED_SPEAKER = "ada"
 BUNDLED_ENROLLMENT = 3
+BOARD = "nrf52840"
+"""Emulated by default: a Cortex-M4F with the memory of a part that people have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ def run_demo(
     verify: Sequence[Recording],
     target: str = "tflite-micro",
     out: Path | None = None,
-    board: str | None = DEFAULT_BOARD,
+    board: str | None = BOARD,
     listen: Callable[[StageOutcome], None] | None = None,
 ) -> Demo:
     """Build a package, enroll with it and verify with it.

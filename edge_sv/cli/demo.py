@@ -12,8 +12,8 @@ from edge_sv.build import StageOutcome
 from edge_sv.cli.emulate import figures
 from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
-from edge_sv.demo import Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
-from edge_sv.emulate import DEFAULT_BOARD, Emulation, tools_missing
+from edge_sv.demo import BOARD, Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
+from edge_sv.emulate import Emulation, tools_missing
 from edge_sv.emulate.tools import INSTALL
 
 NO_BOARD = "none"
@@ -32,7 +32,7 @@ def command(
     out: Annotated[Path | None, typer.Option(help="The package's folder.", show_default="build/MODEL-TARGET")] = None,
     board: Annotated[
         str, typer.Option(help="The board to emulate, see `edge-sv targets`; none: no emulation.")
-    ] = DEFAULT_BOARD,
+    ] = BOARD,
     mic: MicOption = None,
     json: JsonOption = False,
 ) -> None:

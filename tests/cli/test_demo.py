@@ -86,7 +86,7 @@ def test_an_emulated_board_decides_the_same(bundled: dict[str, Any]) -> None:
     if missing := tools_missing():
         pytest.skip(f"{missing[0]} not found: scripts/install-tools")
     emulation = bundled["emulation"]
-    assert emulation["board"] == "mps2-an386" and emulation["bit_exact"] is True
+    assert emulation["board"] == "nrf52840" and emulation["bit_exact"] is True
     for there, here in zip(emulation["verified"], bundled["verified"], strict=True):
         assert (there["recording"], there["accepted"]) == (here["recording"], here["accepted"])
         assert there["score"] == pytest.approx(here["score"], abs=0.02), "the front ends differ by rounding"
