@@ -50,6 +50,9 @@ void emulator_fault(void)
     emulator_exit(EMULATOR_FAULT);
 }
 
+/* The linker's symbols are places, not objects: only as integers may they be subtracted. */
+static size_t emulator_between(const uint8_t *start, const uint8_t *end) { return (uintptr_t)end - (uintptr_t)start; }
+
 static void emulator_enable_units(void)
 {
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
@@ -65,8 +68,8 @@ void emulator_reset(void)
 {
     char *words[MAX_ARGUMENTS];
     emulator_enable_units();
-    memcpy(emulator_data_start, emulator_data_load, (size_t)(emulator_data_end - emulator_data_start));
-    memset(emulator_bss_start, 0, (size_t)(emulator_bss_end - emulator_bss_start));
+    memcpy(emulator_data_start, emulator_data_load, emulator_between(emulator_data_start, emulator_data_end));
+    memset(emulator_bss_start, 0, emulator_between(emulator_bss_start, emulator_bss_end));
     const int count = emulator_arguments(emulator_line, sizeof emulator_line, words, MAX_ARGUMENTS);
     emulator_stack_paint();
     emulator_clock_start();
