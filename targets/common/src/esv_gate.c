@@ -10,12 +10,8 @@
 #define ESV_GATE_SETTLING 2u       /* blocks that the filter takes to forget that samples began */
 #define ESV_GATE_CLIPPED_SHARE 10u /* one sample in this many */
 
-/* Shifts to the right, rounding down, for |value| < 2^30: C leaves that open below zero. */
-static int32_t esv_gate_shift(int32_t value, unsigned bits)
-{
-    const uint32_t bias = UINT32_C(1) << 30;
-    return (int32_t)(((uint32_t)value + bias) >> bits) - (int32_t)(bias >> bits);
-}
+/* Negative values are shifted to the right by an arithmetic shift, which C leaves to the compiler. */
+typedef char esv_gate_shifts_are_arithmetic[(-3 >> 1) == -2 ? 1 : -1];
 
 static uint16_t esv_gate_levels(uint8_t decibels) { return (uint16_t)((4u * decibels + 1u) / 3u); }
 
@@ -33,16 +29,34 @@ static uint16_t esv_gate_level(uint32_t power)
     return (uint16_t)(4u * octave + quarter);
 }
 
-/* Takes what is below 200 Hz from a sample. Returns int16. */
-static int32_t esv_gate_filter(esv_gate *self, int16_t sample)
+/* Takes one pole's low frequencies from a sample. */
+static int32_t esv_gate_pass(int32_t value_q8, int32_t *low_q8)
 {
-    int32_t value_q8 = (int32_t)sample * 256;
-    for (unsigned pole = 0; pole < ESV_GATE_POLES; ++pole) {
-        self->low_q8[pole] += esv_gate_shift(value_q8 - self->low_q8[pole], ESV_GATE_POLE_SHIFT);
-        value_q8 -= self->low_q8[pole];
+    *low_q8 += (value_q8 - *low_q8) >> ESV_GATE_POLE_SHIFT;
+    return value_q8 - *low_q8;
+}
+
+/* Takes samples of one block; what changes from sample to sample stays in registers. pcm: (count). */
+static void esv_gate_take(esv_gate *self, const int16_t *pcm, size_t count)
+{
+    int32_t low0 = self->low_q8[0], low1 = self->low_q8[1], low2 = self->low_q8[2], low3 = self->low_q8[3];
+    uint64_t energy = self->energy;
+    uint32_t clipped = self->clipped;
+    for (size_t i = 0; i < count; ++i) {
+        int32_t value = esv_gate_pass((int32_t)pcm[i] * 256, &low0);
+        value = esv_gate_pass(esv_gate_pass(esv_gate_pass(value, &low1), &low2), &low3) >> 8;
+        value = value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value;
+        energy += (uint32_t)(value * value);
+        clipped += (uint16_t)(pcm[i] + 32769) < 2u; /* -32768 or 32767 */
     }
-    const int32_t value = esv_gate_shift(value_q8, 8);
-    return value > INT16_MAX ? INT16_MAX : value < INT16_MIN ? INT16_MIN : value;
+    self->low_q8[0] = low0;
+    self->low_q8[1] = low1;
+    self->low_q8[2] = low2;
+    self->low_q8[3] = low3;
+    self->energy = energy;
+    self->clipped = clipped;
+    self->samples += (uint32_t)count;
+    self->filled = (uint16_t)(self->filled + count);
 }
 
 static void esv_gate_end_block(esv_gate *self)
@@ -82,15 +96,19 @@ void esv_gate_begin(esv_gate *self, const esv_gate_config *config, uint16_t bloc
 
 void esv_gate_push(esv_gate *self, const int16_t *pcm, size_t count)
 {
-    for (size_t i = 0; i < count; ++i) {
-        const int32_t value = esv_gate_filter(self, pcm[i]);
-        self->energy += (uint32_t)(value * value);
-        self->clipped += pcm[i] == INT16_MAX || pcm[i] == INT16_MIN;
-        if (++self->filled == self->block_samples) {
+    if (self->config.min_speech_blocks == 0 && self->config.hangover_blocks == 0) {
+        return; /* nobody asks */
+    }
+    while (count > 0) {
+        const size_t room = (size_t)(self->block_samples - self->filled);
+        const size_t taken = count < room ? count : room;
+        esv_gate_take(self, pcm, taken);
+        pcm += taken;
+        count -= taken;
+        if (self->filled == self->block_samples) {
             esv_gate_end_block(self);
         }
     }
-    self->samples += (uint32_t)count;
 }
 
 bool esv_gate_is_open(const esv_gate *self) { return self->config.hangover_blocks == 0 || self->open_blocks > 0; }
