@@ -19,10 +19,13 @@ static inline int32_t esv_requantize(int32_t x, int32_t multiplier, int32_t shif
     const int32_t shifted = (int32_t)((uint32_t)x << (shift > 0 ? shift : 0));
     /* One nudge serves both signs: a quotient that truncates toward zero needs two, one that rounds down does not. */
     const int32_t high = (int32_t)(((int64_t)shifted * multiplier + (INT64_C(1) << 30)) >> 31);
-    const int32_t right = shift < 0 ? -shift : 0;
-    const int32_t mask = (int32_t)((UINT32_C(1) << right) - 1);
-    const int32_t threshold = (mask >> 1) + (high < 0);
-    return (high >> right) + ((high & mask) > threshold);
+    if (shift >= 0) {
+        return high;
+    }
+    /* Halves away from zero: halves up, after negative values have become one less. That fits, since no product with
+     * a positive multiplier is as low as -2**31. */
+    const int32_t nudged = high + (high >> 31);
+    return ((nudged >> (-shift - 1)) + 1) >> 1;
 }
 
 static inline int8_t esv_requantize_to_s8(int32_t x, int32_t multiplier, int32_t shift, int32_t zero_point, int32_t low,

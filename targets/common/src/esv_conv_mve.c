@@ -103,9 +103,10 @@ static void esv_conv_mve_set_channels(const esv_conv_params *params, const esv_c
     vstrwq_s32(job->left, vmaxq_s32(shift, vdupq_n_s32(0)));
     vstrwq_s32(job->minus_right, vminq_s32(shift, vdupq_n_s32(0)));
     vstrwq_s32(bias, vldrwq_z_s32(params->bias + channel, valid));
-    for (uint32_t i = 0; i < 4; ++i) {
-        weights[i] =
-            i < lanes ? esv_conv_mve_decode(params, tile, channel + i, room + i * tile->decoded_bytes) : weights[0];
+    weights[0] = esv_conv_mve_decode(params, tile, channel, room);
+    for (uint32_t i = 1; i < 4; ++i) {
+        room += tile->decoded_bytes;
+        weights[i] = i < lanes ? esv_conv_mve_decode(params, tile, channel + i, room) : weights[0];
     }
     job->weights_0 = weights[0];
     job->weights_1 = weights[1];
