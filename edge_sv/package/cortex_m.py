@@ -24,7 +24,7 @@ from edge_sv.target import Target, load_target
 
 GENERATOR = "c_source"
 CODE_BYTES = 30_000
-"""Front end with its tables, kernels of a ResNet, runtime, store and protocol on a Cortex-M4F (GCC 12, -O2): an estimate;
+"""Front end with tables, a ResNet's kernels, runtime, store and protocol on a Cortex-M4F (GCC 12, -O2): an estimate;
 `edge-sv emulate` measures it."""
 
 _PREFIX = "PREFIX"
