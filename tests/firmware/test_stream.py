@@ -10,9 +10,12 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pytest
 from edge_sv_converters.c_source.stream_rings import INPUT, Reach, Rings, Stage, count_totals, plan_rings
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.firmware.conftest import COMMON, WARNINGS, run, tool
 
 OK, SHAPE = 0, -6
 SAME, FILL = 1, 2
@@ -21,6 +24,15 @@ MAX_FRAMES = 1000
 PADDING = -7
 ROWS = ctypes.POINTER(ctypes.POINTER(ctypes.c_int8))
 RUN = ctypes.CFUNCTYPE(None, ROWS, ctypes.POINTER(ctypes.c_int8), ctypes.c_void_p)
+
+
+@pytest.fixture(scope="module")
+def stream_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The engine alone, compiled for this computer."""
+    library = tmp_path_factory.mktemp("stream") / "stream.so"
+    flags = ["-std=c99", "-O1", "-fPIC", "-shared", *WARNINGS, "-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    run([tool("gcc"), *flags, "-I", COMMON / "include", COMMON / "src" / "esv_stream.c", "-o", library])
+    return ctypes.CDLL(str(library))
 
 
 class ReachStruct(ctypes.Structure):
@@ -171,10 +183,10 @@ def _plan(stages: Sequence[Stage]) -> Rings:
 @settings(max_examples=60, deadline=None)
 @given(stages=graphs(), data=st.data())
 def test_every_stage_sees_the_rows_of_the_whole_graph(
-    common_library: ctypes.CDLL, stages: list[Stage], data: st.DataObject
+    stream_library: ctypes.CDLL, stages: list[Stage], data: st.DataObject
 ) -> None:
     plan = _plan(stages)
-    engine = Engine(common_library, plan)
+    engine = Engine(stream_library, plan)
     for _ in range(3):
         frames = data.draw(st.integers(plan.least_frames, plan.least_frames + 60))
         engine.expect(frames)
@@ -185,7 +197,7 @@ def test_every_stage_sees_the_rows_of_the_whole_graph(
         assert {**engine.made, INPUT: frames} == dict(engine.totals)
 
 
-def test_a_long_utterance_keeps_no_more_rows(common_library: ctypes.CDLL) -> None:
+def test_a_long_utterance_keeps_no_more_rows(stream_library: ctypes.CDLL) -> None:
     stages = [
         Stage(1, (Reach(0, 5, 2, same=True),)),
         Stage(2, (Reach(1, 3, same=True),)),
@@ -196,7 +208,7 @@ def test_a_long_utterance_keeps_no_more_rows(common_library: ctypes.CDLL) -> Non
     ]
     plan = _plan(stages)
     assert dict(plan.rows) == {0: 5, 1: 3, 2: 3, 3: 1, 4: 1, 5: 2, 6: 1}
-    engine = Engine(common_library, plan)
+    engine = Engine(stream_library, plan)
     engine.expect(MAX_FRAMES)
     assert engine.begin(MAX_FRAMES) == OK
     assert all(engine.push() == OK for _ in range(MAX_FRAMES))
@@ -205,8 +217,19 @@ def test_a_long_utterance_keeps_no_more_rows(common_library: ctypes.CDLL) -> Non
     assert engine.problems == []
 
 
-def test_lengths_that_the_padding_was_not_begun_for_are_refused(common_library: ctypes.CDLL) -> None:
-    engine = Engine(common_library, _plan([Stage(1, (Reach(0, 3, 2, same=True),))]))
+def test_rows_wait_while_padding_above_them_is_made(stream_library: ctypes.CDLL) -> None:
+    plan = _plan([Stage(1, (Reach(0),)), Stage(2, (Reach(1, above=3, below=3),)), Stage(3, (Reach(2),))])
+    assert dict(plan.rows) == {0: 1, 1: 4, 2: 1, 3: 1}
+    engine = Engine(stream_library, plan)
+    engine.expect(20)
+    assert engine.begin(20) == OK
+    assert [engine.push() for _ in range(20)] == [OK] * 20
+    assert engine.finish() == OK
+    assert engine.problems == []
+
+
+def test_lengths_that_the_padding_was_not_begun_for_are_refused(stream_library: ctypes.CDLL) -> None:
+    engine = Engine(stream_library, _plan([Stage(1, (Reach(0, 3, 2, same=True),))]))
     for begun, pushed, status in [(8, 8, OK), (8, 6, OK), (8, 7, SHAPE), (7, 7, OK), (7, 9, OK), (7, 8, SHAPE)]:
         engine.expect(pushed)
         assert engine.begin(begun) == OK
@@ -214,8 +237,8 @@ def test_lengths_that_the_padding_was_not_begun_for_are_refused(common_library: 
         assert engine.finish() == status, (begun, pushed)
 
 
-def test_an_utterance_may_go_on_after_a_finish_that_was_refused(common_library: ctypes.CDLL) -> None:
-    engine = Engine(common_library, _plan([Stage(1, (Reach(0, 3, 2, same=True),))]))
+def test_an_utterance_may_go_on_after_a_finish_that_was_refused(stream_library: ctypes.CDLL) -> None:
+    engine = Engine(stream_library, _plan([Stage(1, (Reach(0, 3, 2, same=True),))]))
     engine.expect(8)
     engine.begin(8)
     assert [engine.push() for _ in range(7)] == [OK] * 7
@@ -225,9 +248,9 @@ def test_an_utterance_may_go_on_after_a_finish_that_was_refused(common_library: 
     assert engine.problems == []
 
 
-def test_too_few_frames_are_refused(common_library: ctypes.CDLL) -> None:
+def test_too_few_frames_are_refused(stream_library: ctypes.CDLL) -> None:
     plan = _plan([Stage(1, (Reach(0, 4, 2),))])
-    engine = Engine(common_library, plan)
+    engine = Engine(stream_library, plan)
     assert plan.least_frames == 4
     assert engine.begin(3) == SHAPE
     assert engine.push() == SHAPE
@@ -237,8 +260,8 @@ def test_too_few_frames_are_refused(common_library: ctypes.CDLL) -> None:
     assert engine.finish() == SHAPE
 
 
-def test_joined_tensors_must_have_as_many_rows(common_library: ctypes.CDLL) -> None:
+def test_joined_tensors_must_have_as_many_rows(stream_library: ctypes.CDLL) -> None:
     halves = [Stage(1, (Reach(0, 2, 2),)), Stage(2, (Reach(0, 1, 2, same=True),)), Stage(3, (Reach(1), Reach(2)))]
-    engine = Engine(common_library, _plan(halves))
+    engine = Engine(stream_library, _plan(halves))
     assert [engine.begin(frames) for frames in (1, 2, 3, 4, 5)] == [SHAPE, OK, SHAPE, OK, SHAPE]
     assert plan_rings([Stage(1, (Reach(0, 3),)), Stage(2, (Reach(0), Reach(1)))], {0: 4, 1: 4, 2: 4}) is None

@@ -219,11 +219,12 @@ def _later_shortcuts(rings: Rings) -> list[list[Stage]]:
 
 
 def _longest_transient(stages: Sequence[Stage]) -> int:
-    """Return a length beyond which nothing new happens: all that a row sees, and two periods of the strides."""
+    """Return a length beyond which nothing new happens: all that a row sees and waits for, and two periods."""
     step, sees = {INPUT: 1}, {INPUT: 1}
     for stage in stages:
-        sees[stage.output] = max(sees[w.tensor] + (w.span - 1) * step[w.tensor] for w in stage.inputs)
-        step[stage.output] = max(step[w.tensor] * w.stride for w in stage.inputs)
+        behind = [sees[r.tensor] + (r.span - 1 + r.above + r.below) * step[r.tensor] for r in stage.inputs]
+        sees[stage.output] = max(behind)
+        step[stage.output] = max(step[r.tensor] * r.stride for r in stage.inputs)
     return max(sees.values()) + 2 * math.lcm(*step.values())
 
 
