@@ -66,7 +66,9 @@ def lower_squared_difference(operation: Operation) -> tuple[Call, ...]:
     a, b, output = _int8_tensors(operation)
     twice = 2 * max(a.grid[0], b.grid[0])
     a_scale, b_scale = quantize_multiplier(a.grid[0] / twice), quantize_multiplier(b.grid[0] / twice)
-    out_scale = quantize_multiplier(twice * twice / float(np.float32(1 << 14) * np.float32(output.grid[0])))
+    with np.errstate(over="ignore"):
+        fine = float(np.float32(1 << 14) * np.float32(output.grid[0]))
+    out_scale = quantize_multiplier(twice * twice / fine)
     if out_scale[1] > 0:
         raise operation.refuse(f"its output's scale, {output.grid[0]:.3g}, is too small for its inputs'")
     members = {

@@ -30,7 +30,7 @@ def lower_pad(operation: Operation) -> tuple[Call, ...]:
     rank = len(source.shape)
     before, after = given[0::2], given[1::2]
     padded = tuple(n + sum(sides) for n, *sides in zip(source.shape, before, after, strict=False))
-    if len(given) != 2 * rank or min(given) < 0 or padded != output.shape:
+    if len(given) != 2 * rank or min(given, default=0) < 0 or padded != output.shape:
         raise operation.refuse(f"{source.shape} padded by {given} is not {output.shape}")
     fill, outer = _fill(operation, output), row_axes(source)
     if source.dtype == "int8" and outer > 0 and source.shape[: outer - 1] == output.shape[: outer - 1]:

@@ -41,8 +41,8 @@ def lower_mean(operation: Operation) -> tuple[Call, ...]:
     if how.width * (source.num_rows if how.rows else 1) > MAX_COUNT:
         raise operation.refuse(f"it is over more than {MAX_COUNT} values")
     multiplier, shift = quantize_multiplier(source.grid[0] / output.grid[0])
-    if shift < -31 or multiplier == 0:
-        raise operation.refuse(f"its output's scale, {output.grid[0]:.3g}, is too large for its input's")
+    if multiplier == 0 or shift > 30:
+        raise operation.refuse(f"its scales, {source.grid[0]:.3g} and {output.grid[0]:.3g}, are too far apart")
     params = {
         "width": how.width, "channels": how.channels, "in_zero_point": source.grid[1], "multiplier": multiplier,
         "shift": shift, "out_zero_point": output.grid[1], "divides": int(operation.kind == "MEAN"),

@@ -9,7 +9,6 @@ import numpy as np
 from edge_sv_converters.c_source.calls import Array, Call, RowCall, Struct, Value
 from edge_sv_converters.c_source.fixed_point import Int64, exp_of_negative, requantize
 from edge_sv_converters.c_source.graph import Operation
-from edge_sv_converters.c_source.quantization import quantize_multiplier
 
 _INPUT_INTEGER_BITS = 5
 MAX_DEPTH = 4096
@@ -51,8 +50,15 @@ def exponentials(operation: Operation, scale: float, beta: float) -> Int64:
     real = min(beta * scale * (1 << (31 - _INPUT_INTEGER_BITS)), (1 << 31) - 1.0)
     if not real > 1.0:
         raise operation.refuse(f"its beta {beta} and scale {scale:.3g} are too small")
-    multiplier, shift = quantize_multiplier(real)
+    multiplier, shift = _split(real)
     radius = math.floor(((1 << _INPUT_INTEGER_BITS) - 1) * (1 << (31 - _INPUT_INTEGER_BITS)) / (1 << shift))
     steps = np.arange(256, dtype=np.int64)
     rescaled = requantize(np.where(steps <= radius, -steps, 0), multiplier, shift)
     return np.where(steps <= radius, exp_of_negative(rescaled, _INPUT_INTEGER_BITS), 0)
+
+
+def _split(real: float) -> tuple[int, int]:
+    """Write a factor up to 2**31 as `multiplier * 2**(shift - 31)`."""
+    fraction, shift = math.frexp(real)
+    multiplier = math.floor(fraction * (1 << 31) + 0.5)
+    return (multiplier // 2, shift + 1) if multiplier == 1 << 31 else (multiplier, shift)

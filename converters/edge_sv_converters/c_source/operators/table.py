@@ -87,5 +87,16 @@ def lower_graph(graph: Graph) -> Program:
             details={"known": ", ".join(sorted(LOWERINGS))},
             hint="build for --target tflite-micro or tflite, or express it by other operators",
         )
-    calls = [call for operation in graph.operations for call in LOWERINGS[operation.kind](operation)]
+    calls = [call for operation in graph.operations for call in _lower(operation)]
     return Program(graph.inputs, graph.outputs, tuple(calls))
+
+
+def _lower(operation: Operation) -> tuple[Call, ...]:
+    """Lower one operator; name it also where what is wrong was found in its numbers."""
+    try:
+        return LOWERINGS[operation.kind](operation)
+    except DataError as error:
+        if error.message.startswith("cannot compile operator"):
+            raise
+        named = operation.refuse(error.message, hint=error.hint)
+        raise DataError(named.message, details=error.details, hint=error.hint) from error
