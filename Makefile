@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.lock
-BENCHMARKS := import_time front_end throughput build_stages
+BENCHMARKS := import_time front_end throughput build_stages instructions
 ARGS :=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2

@@ -14,7 +14,14 @@ import numpy.typing as npt
 from edge_sv_converters.c_source.graph import Palette
 from edge_sv_converters.c_source.operators import depthwise
 from edge_sv_converters.c_source.operators.conv import Geometry
-from edge_sv_converters.c_source.weights import PackedWeights, fold_bias, pack_depthwise, pack_int4, pack_int8, pack_palette
+from edge_sv_converters.c_source.weights import (
+    PackedWeights,
+    fold_bias,
+    pack_depthwise,
+    pack_int4,
+    pack_int8,
+    pack_palette,
+)
 
 from edge_sv.emulate import Board, build_program, run_program
 from edge_sv.emulate.program import COMPILE_FLAGS, STACK_BYTES

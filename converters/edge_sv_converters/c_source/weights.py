@@ -60,7 +60,7 @@ def pack_palette(palette: Palette) -> PackedWeights:
 
 
 def pack_depthwise(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """Order a depthwise convolution's weights: (height, width, out_channels) -> (groups of 4 channels, height, width, 4)."""
+    """Order a depthwise kernel: (height, width, out_channels) -> (groups of 4 channels, height, width, 4)."""
     height, width, channels = weights.shape
     padded = np.pad(weights, ((0, 0), (0, 0), (0, -channels % 4)))
     return padded.reshape(height, width, -1, 4).transpose(2, 0, 1, 3).astype(np.int8)

@@ -123,9 +123,7 @@ def _line(row: Geometry, vertical: Steps, height: int) -> Geometry | None:
     return None
 
 
-def _row_call(
-    operation: Operation, kernel: Tensor, row: Geometry, window: Window, line: Geometry | None
-) -> RowCall:
+def _row_call(operation: Operation, kernel: Tensor, row: Geometry, window: Window, line: Geometry | None) -> RowCall:
     packed = _pack(operation, kernel, row)
     return RowCall(
         operation=operation,
