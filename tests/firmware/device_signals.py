@@ -22,7 +22,8 @@ CONFIGS: dict[str, tuple[FeatureConfig, TensorFormat]] = {
     "odd_window": (FeatureConfig(window_ms=20.0625, hop_ms=7.5625, num_mels=64, fmin_hz=0.0, fmax_hz=8000.0), GRID),
     "long_hop": (FeatureConfig(window_ms=10.0, hop_ms=25.0, fft_size=1024, num_mels=13), GRID),
     "more_bands_than_bins": (FeatureConfig(num_mels=250), GRID),
-    "rectangle": (FeatureConfig(window_ms=128.0, hop_ms=40.0, fft_size=2048, num_mels=80), GRID),
+    "full_window": (FeatureConfig(window_ms=128.0, hop_ms=40.0, fft_size=2048, num_mels=80), GRID),
+    "largest": (FeatureConfig(window_ms=255.0, hop_ms=60.0, fft_size=4096, num_mels=40), GRID),
     "smallest": (FeatureConfig(window_ms=1.0, hop_ms=0.5, fft_size=16, num_mels=3), GRID),
 }
 
