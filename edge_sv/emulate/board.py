@@ -9,6 +9,8 @@ from edge_sv.target import Machine, Target, list_targets, load_target
 
 DEFAULT_BOARD = "mps2-an386"
 VECTORS_BYTES = 64
+MAIN_BYTES = 32_768
+"""What main_apart.ld takes of a machine's flash and RAM."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Board:
         machine: where that machine has its memory.
         flash_bytes: what a program may fill; the part's limit.
         ram_bytes: likewise.
+        apart: the machine has room beside the part's memory for the program that runs a package.
     """
 
     target: Target
@@ -28,6 +31,7 @@ class Board:
     machine: Machine
     flash_bytes: int
     ram_bytes: int
+    apart: bool
 
     @property
     def name(self) -> str:
@@ -90,14 +94,13 @@ def board_of(target: Target) -> Board:
             details={"boards": ", ".join(board.name for board in list_targets() if board.emulator)},
             hint=f"--board {DEFAULT_BOARD}, or a target.toml with cpu and emulator",
         )
+    flash, ram = host.flash_bytes or 0, host.ram_bytes or 0
+    flash_limit, ram_limit = min(target.flash_bytes or flash, flash), min(target.ram_bytes or ram, ram)
     return Board(
         target=target,
         machine_name=host.emulator or host.name,
         machine=host.machine,
-        flash_bytes=_lowest(target.flash_bytes, host.flash_bytes),
-        ram_bytes=_lowest(target.ram_bytes, host.ram_bytes),
+        flash_bytes=flash_limit,
+        ram_bytes=ram_limit,
+        apart=min(flash - flash_limit, ram - ram_limit) >= MAIN_BYTES,
     )
-
-
-def _lowest(*limits: int | None) -> int:
-    return min(limit for limit in limits if limit is not None)

@@ -18,6 +18,8 @@ from edge_sv.errors import DataError
 from edge_sv.features import Float32, Int16
 from edge_sv.tensor_format import Int8
 
+STACK_BYTES = 4096
+"""Room for a package's stack; nets and runtime take about 1 KB."""
 _FLASH_FILE, _FLASH_BYTES = "flash.bin", 2 * 4096
 """The emulated flash for voice prints, as board_port.h lays it out."""
 _RECORDING, _SCRIPT = "recording.pcm", "script.bin"
@@ -213,6 +215,7 @@ def build_net_program(
         board,
         folder=folder,
         main=[common / name for name in main],
+        stack_bytes=STACK_BYTES,
         defines={
             "EMULATOR_NET": prefix,
             "EMULATOR_NET_UPPER": prefix.upper(),

@@ -15,6 +15,7 @@ _HINTS = {
     "RAM": "the streaming plan, a smaller net, or a larger part",
 }
 _LISTED = 3
+_NOT_THE_PACKAGE = "emulator_"
 
 
 def does_not_fit(
@@ -34,7 +35,8 @@ def does_not_fit(
     details: dict[str, str] = {}
     for region, excess in over.items():
         details[names[region]] = f"needs {limits[region] + excess:,} bytes of {limits[region]:,}"
-        largest = [f"{name} {size:,}" for kind, name, size in symbols if kind in _KINDS[region]][:_LISTED]
+        mine = [(name, size) for kind, name, size in symbols if kind in _KINDS[region]]
+        largest = [f"{name} {size:,}" for name, size in mine if not name.startswith(_NOT_THE_PACKAGE)][:_LISTED]
         if region == "RAM":
             largest.append(f"stack {stack_bytes:,}")
         details[f"most {names[region]}"] = ", ".join(largest)

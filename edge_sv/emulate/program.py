@@ -103,12 +103,13 @@ def build_program(
 def _link(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int, *, extra: Sequence[str] = ()) -> str:
     """Link; return what the linker complains about, or nothing."""
     symbols = {**board.memory, "STACK_BYTES": stack_bytes}
+    main = "main_apart.ld" if board.apart else "main_within.ld"
     command: list[str | Path] = [
         COMPILER,
         *board.core_flags,
         "-nostartfiles",
         *(f"-Wl,--defsym={name}={value:#x}" for name, value in symbols.items()),
-        f"-Wl,-T,{emulator_sources() / 'board.ld'}",
+        *(f"-Wl,-T,{emulator_sources() / name}" for name in ("memory.ld", main, "sections.ld")),
         "-Wl,--gc-sections,--no-warn-rwx-segments",
         *extra,
         *objects,

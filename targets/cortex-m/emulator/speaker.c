@@ -16,6 +16,7 @@
 #define CHUNK_SAMPLES 1600
 
 static int16_t emulator_chunk[CHUNK_SAMPLES];
+static esv_config emulator_config; /* the device refers to it */
 static int emulator_frames_file = -1;
 static int emulator_output_file = -1;
 static size_t emulator_segments; /* written */
@@ -70,11 +71,10 @@ static esv_status emulator_finish_nothing(void *state, int8_t *embedding)
 
 static esv_status emulator_prepare(esv **device, const esv_net *net, const esv_port *port)
 {
-    static esv_config config; /* the device refers to it */
     const esv_config wanted = NET_CONSTANT(_CONFIG)(port);
-    config = wanted;
-    config.net = net;
-    return esv_init(device, &config, device_memory, NET_CONSTANT(_MEMORY_BYTES));
+    emulator_config = wanted;
+    emulator_config.net = net;
+    return esv_init(device, &emulator_config, device_memory, NET_CONSTANT(_MEMORY_BYTES));
 }
 
 /* Feeds a file; counts: what the library's functions took. */

@@ -12,6 +12,8 @@
 
 extern uint8_t emulator_data_start[], emulator_data_end[], emulator_data_load[];
 extern uint8_t emulator_bss_start[], emulator_bss_end[];
+extern uint8_t emulator_main_data_start[], emulator_main_data_end[], emulator_main_data_load[];
+extern uint8_t emulator_main_bss_start[], emulator_main_bss_end[];
 extern uint32_t emulator_stack_top[];
 
 void emulator_reset(void) __attribute__((noreturn));
@@ -64,12 +66,21 @@ static void emulator_enable_units(void)
 #endif
 }
 
+/* Initial values and zeros: the package's, then those of the program around it. */
+static void emulator_prepare_memory(void)
+{
+    memcpy(emulator_data_start, emulator_data_load, emulator_between(emulator_data_start, emulator_data_end));
+    memset(emulator_bss_start, 0, emulator_between(emulator_bss_start, emulator_bss_end));
+    memcpy(emulator_main_data_start, emulator_main_data_load,
+           emulator_between(emulator_main_data_start, emulator_main_data_end));
+    memset(emulator_main_bss_start, 0, emulator_between(emulator_main_bss_start, emulator_main_bss_end));
+}
+
 void emulator_reset(void)
 {
     char *words[MAX_ARGUMENTS];
     emulator_enable_units();
-    memcpy(emulator_data_start, emulator_data_load, emulator_between(emulator_data_start, emulator_data_end));
-    memset(emulator_bss_start, 0, emulator_between(emulator_bss_start, emulator_bss_end));
+    emulator_prepare_memory();
     const int count = emulator_arguments(emulator_line, sizeof emulator_line, words, MAX_ARGUMENTS);
     emulator_stack_paint();
     emulator_clock_start();
