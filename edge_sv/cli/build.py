@@ -160,8 +160,12 @@ def _plans(done: Build) -> list[tuple[str, str]]:
     generated = done.package.manifest.generated
     if generated is None:
         return []
-    needs = {p.name: f"{p.ram_bytes:,} bytes of RAM" if p.ram_bytes is not None else p.note for p in generated.plans}
-    return [(f"{name} plan", text + (", taken" if name == generated.plan else "")) for name, text in needs.items()]
+    rows = []
+    for plan in generated.plans:
+        needs = "" if plan.ram_bytes is None else f"{plan.ram_bytes:,} bytes of RAM"
+        taken = "taken" if plan.name == generated.plan else ""
+        rows.append((f"{plan.name} plan", ", ".join(part for part in (needs, taken, plan.note) if part)))
+    return rows
 
 
 def _sizes(values: dict[str, Any], note: str) -> list[tuple[str, str]]:
