@@ -31,7 +31,6 @@ from tests.firmware.conftest import WARNINGS, tool
 pytestmark = pytest.mark.emulator
 CORES = ["rp2040", "mps2-an385", "nrf52840", "mps2-an500", "mps2-an505", "mps3-an547"]
 """Cortex-M0+, M3, M4F, M7, M33 and M55 with MVE."""
-SMALLEST = "microbit"
 RATE = 16000
 
 
@@ -78,18 +77,13 @@ def test_every_core_computes_what_this_computer_computes(core: str, package: Dev
     assert emulated.verified[0].score is not None
 
 
-@pytest.mark.parametrize("board", [t.name for t in list_targets() if t.emulator and t.name not in (*CORES, SMALLEST)])
+@pytest.mark.parametrize("board", [t.name for t in list_targets() if t.emulator and t.name not in CORES])
 def test_every_other_board_runs_the_golden_vectors(board: str, package: DevicePackage, tmp_path: Path) -> None:
     source = package_source(package, package.manifest.generated)
     device = EmulatedDevice(package.artifact, source, board=load_board(board), folder=tmp_path)
     for golden in package.manifest.golden:
         inputs, outputs = (np.load(package.path / "golden" / golden.name / f"{n}.npy") for n in ("input", "output"))
         np.testing.assert_array_equal(device.run_vectors(inputs), outputs)
-
-
-def test_the_smallest_board_says_what_it_cannot_hold(package: DevicePackage) -> None:
-    with pytest.raises(DoesNotFit, match=rf"does not fit '{SMALLEST}'(.|\n)*device_memory"):
-        emulate(package, load_board(SMALLEST))
 
 
 def test_all_of_the_program_compiles_without_a_warning(package: DevicePackage, tmp_path: Path) -> None:
