@@ -190,7 +190,7 @@ def _smaller(name: str, **limits: int) -> Board:
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ({"ram_bytes": 12_288}, r"bytes of RAM too many(.|\n)*device_memory"),
+        ({"ram_bytes": 8_192}, r"bytes of RAM too many(.|\n)*device_memory"),
         ({"flash_bytes": 16_384}, r"bytes of flash too many(.|\n)*most flash"),
     ],
     ids=["RAM", "flash"],
