@@ -161,10 +161,10 @@ def _plans(done: Build) -> list[tuple[str, str]]:
     if generated is None:
         return []
     rows = []
-    for plan in generated.plans:
-        needs = "" if plan.ram_bytes is None else f"{plan.ram_bytes:,} bytes of RAM"
-        taken = "taken" if plan.name == generated.plan else ""
-        rows.append((f"{plan.name} plan", ", ".join(part for part in (needs, taken, plan.note) if part)))
+    for cost in generated.plans:
+        needs = "" if cost.ram_bytes is None else f"{cost.ram_bytes:,} bytes of RAM"
+        taken = "taken" if cost.name == generated.plan else ""
+        rows.append((f"{cost.name} plan", ", ".join(part for part in (needs, taken, cost.note) if part)))
     return rows
 
 
