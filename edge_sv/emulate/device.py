@@ -16,6 +16,7 @@ from edge_sv.emulate.machine import FirmwareRun, run_program
 from edge_sv.emulate.program import Program, build_program, emulator_sources
 from edge_sv.errors import DataError
 from edge_sv.features import Float32, Int16
+from edge_sv.package.cortex_m import SMALL_SOURCES
 from edge_sv.tensor_format import Int8
 
 STACK_BYTES = 4096
@@ -209,11 +210,13 @@ def build_net_program(
         ToolMissing, DataError, DoesNotFit: as `build_program`.
     """
     common = emulator_sources()
+    files = sorted((sources / "src").glob("*.c"))
     return build_program(
-        [*sorted((sources / "src").glob("*.c")), common / product],
+        [*(path for path in files if path.stem not in SMALL_SOURCES), common / product],
         [sources / "include", sources / "src"],
         board,
         folder=folder,
+        small_sources=[path for path in files if path.stem in SMALL_SOURCES],
         main=[common / name for name in main],
         stack_bytes=STACK_BYTES,
         defines={

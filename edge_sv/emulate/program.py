@@ -54,6 +54,7 @@ def build_program(
     board: Board,
     *,
     folder: Path,
+    small_sources: Sequence[Path] = (),
     main: Sequence[Path] = (),
     defines: Mapping[str, str | int] | None = None,
     flags: Sequence[str] = COMPILE_FLAGS,
@@ -66,6 +67,7 @@ def build_program(
         include_dirs: where they find their headers.
         board: the part.
         folder: an empty folder for the program.
+        small_sources: more of them, to be compiled for size.
         main: C files that belong to the emulation: main, and what it needs. Among `sources` main may also be.
         defines: preprocessor symbols for both.
         flags: GCC's options for both.
@@ -83,6 +85,7 @@ def build_program(
     own = [*(common / f"{name}.c" for name in ("startup", "semihosting", "measure", "operators")), *main]
     objects = [
         *Compilation(options, folders, name="package").compile(sources),
+        *Compilation([*options, "-Os"], folders, name="package").compile(small_sources),
         *Compilation([*options, *_defines(clocks)], folders, name=MAIN_OBJECTS).compile(own),
     ]
     linked = _link(objects, board, folder, stack_bytes)

@@ -27,6 +27,12 @@ CODE_BYTES = 30_000
 """Front end with tables, a ResNet's kernels, runtime, store and protocol on a Cortex-M4F (GCC 12, -O2): an estimate;
 `edge-sv emulate` measures it."""
 
+SMALL_SOURCES = (
+    *("esv", "esv_base64", "esv_crc32", "esv_embedding", "esv_gate", "esv_protocol", "esv_score", "esv_segments"),
+    *("esv_siphash", "esv_status", "esv_store", "esv_store_log", "esv_text"),
+)
+"""The runtime around net and front end: compiled for size (-Os), for it is as fast so. All else: -O2."""
+
 _PREFIX = "PREFIX"
 """Stands for the prefix in the names of template files."""
 
@@ -115,7 +121,7 @@ def describe_generated(net: GeneratedNet, code: CodeOptions) -> schema.Generated
 
 def render_package(context: Mapping[str, Any]) -> dict[str, bytes]:
     """Render this kind's templates."""
-    rendered = render_folder(targets_dir() / "cortex-m" / "package", dict(context))
+    rendered = render_folder(targets_dir() / "cortex-m" / "package", {**context, "small_sources": SMALL_SOURCES})
     return {name.replace(_PREFIX, context["prefix"]): data for name, data in rendered.items()}
 
 
