@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define ESV_TABLE_PAYS 512 /* weights of a channel from which a table of 256 pairs of its own is worth its making */
+#define ESV_TABLE_PAYS 400 /* weights of a channel from which a table of 256 pairs of its own is worth its making */
 
 /* Where the four bytes of a group lie as (0 2) and (1 3). */
 static inline uint32_t esv_even_bytes(uint32_t word)
@@ -86,6 +86,26 @@ static void esv_decode_s4(const uint32_t *packed, uint32_t num_words, uint32_t *
     }
 }
 
+/* row = lower | upper, four at a time. count: a multiple of 4, from 4; row may be lower. */
+static void esv_fill_row(const uint32_t *lower, uint32_t upper, uint32_t count, uint32_t *row)
+{
+    uint32_t a, b;
+    __asm__ volatile("1:\n"
+                     "ldrd   %[a], %[b], [%[lower]], #8\n"
+                     "orr    %[a], %[a], %[upper]\n"
+                     "orr    %[b], %[b], %[upper]\n"
+                     "strd   %[a], %[b], [%[row]], #8\n"
+                     "ldrd   %[a], %[b], [%[lower]], #8\n"
+                     "orr    %[a], %[a], %[upper]\n"
+                     "orr    %[b], %[b], %[upper]\n"
+                     "strd   %[a], %[b], [%[row]], #8\n"
+                     "subs   %[count], %[count], #4\n"
+                     "bne    1b\n"
+                     : [lower] "+r"(lower), [row] "+r"(row), [count] "+r"(count), [a] "=&r"(a), [b] "=&r"(b)
+                     : [upper] "r"(upper)
+                     : "cc", "memory");
+}
+
 void esv_conv_dsp_fill_table(const int8_t *codebook, uint32_t bits, uint32_t *table)
 {
     const uint32_t count = 1u << bits;
@@ -95,14 +115,37 @@ void esv_conv_dsp_fill_table(const int8_t *codebook, uint32_t bits, uint32_t *ta
     /* From the last row, since the first one serves the others. */
     for (uint32_t j = count; j-- > 0;) {
         const uint32_t upper = (uint32_t)(int32_t)codebook[j] << 16;
-        uint32_t *row = table + (j << bits);
-        for (uint32_t i = 0; i < count; i += 2) {
-            const uint32_t a = (uint16_t)table[i] | upper;
-            const uint32_t b = (uint16_t)table[i + 1] | upper;
-            row[i] = a;
-            row[i + 1] = b;
+        if (count >= 4u) {
+            esv_fill_row(table, upper, count, table + (j << bits));
+        } else {
+            table[2u * j] = table[0] | upper;
+            table[2u * j + 1u] = table[1] | upper;
         }
     }
+}
+
+/* packed: (num_words) words of 8 indices, from 1; out: (2 * num_words groups, 4), 8 values apart. */
+static void esv_decode_pairs4(const uint8_t *packed, uint32_t num_words, const uint32_t *table, uint32_t *out)
+{
+    uint32_t a, b, w;
+    __asm__ volatile(
+        "1:\n"
+        "ldr    %[w], [%[packed]], #4\n"
+        "uxtb   %[a], %[w]\n"
+        "uxtb   %[b], %[w], ror #8\n"
+        "ldr    %[a], [%[table], %[a], lsl #2]\n"
+        "ldr    %[b], [%[table], %[b], lsl #2]\n"
+        "strd   %[a], %[b], [%[out]], #16\n"
+        "uxtb   %[a], %[w], ror #16\n"
+        "lsrs   %[b], %[w], #24\n"
+        "ldr    %[a], [%[table], %[a], lsl #2]\n"
+        "ldr    %[b], [%[table], %[b], lsl #2]\n"
+        "strd   %[a], %[b], [%[out]], #16\n"
+        "subs   %[count], %[count], #1\n"
+        "bne    1b\n"
+        : [packed] "+r"(packed), [out] "+r"(out), [count] "+r"(num_words), [a] "=&r"(a), [b] "=&r"(b), [w] "=&r"(w)
+        : [table] "r"(table)
+        : "cc", "memory");
 }
 
 /* A group of eight palette indices, little endian. */
@@ -168,7 +211,7 @@ static void esv_decode_palette(const esv_conv_params *params, uint32_t window, u
         esv_decode_pairs(packed, 3, words, table, pairs);
         break;
     default:
-        esv_decode_pairs(packed, 4, words, table, pairs);
+        esv_decode_pairs4(packed, words, table, pairs);
         break;
     }
 }
