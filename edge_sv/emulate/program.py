@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from edge_sv.emulate.board import Board
@@ -79,7 +80,12 @@ def build_program(
         DoesNotFit: the program is larger than the part; says by how much, and what weighs most.
     """
     common = emulator_sources()
-    clocks = {"EMULATOR_SYSTICK_HZ": f"{board.machine.systick_hz}u", "EMULATOR_CLOCK_HZ": f"{board.clock_hz}u"}
+    count_ns = Fraction(10**9, board.machine.systick_hz)
+    clocks = {
+        "EMULATOR_COUNT_NS": f"{count_ns.numerator}u",
+        "EMULATOR_COUNT_NS_DIVISOR": f"{count_ns.denominator}u",
+        "EMULATOR_CLOCK_HZ": f"{board.clock_hz}u",
+    }
     options = [*board.core_flags, *flags, *_defines(defines or {})]
     folders = [*include_dirs, common]
     own = [*(common / f"{name}.c" for name in ("startup", "semihosting", "measure", "operators")), *main]

@@ -37,7 +37,8 @@ uint64_t emulator_counts(void)
     return (uint64_t)periods * SYST_PERIOD + (SYST_PERIOD - 1u - left);
 }
 
-uint64_t emulator_to_instructions(uint64_t counts) { return counts * 1000u / (EMULATOR_SYSTICK_HZ / 1000000u); }
+/* A count takes 1000 / MHz nanoseconds, given as a reduced fraction: no division where it is whole. */
+uint64_t emulator_to_instructions(uint64_t counts) { return counts * EMULATOR_COUNT_NS / EMULATOR_COUNT_NS_DIVISOR; }
 
 uint64_t emulator_instructions(void) { return emulator_to_instructions(emulator_counts()); }
 

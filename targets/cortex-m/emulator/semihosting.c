@@ -34,16 +34,42 @@ void emulator_exit(int code)
 
 void emulator_write(const char *text) { (void)emulator_call(SYS_WRITE0, text); }
 
+/* By subtraction: the C library's 64-bit division would be counted to the package. */
 void emulator_write_decimal(uint64_t value)
 {
+    static const uint64_t powers[] = {10000000000000000000u,
+                                      1000000000000000000u,
+                                      100000000000000000u,
+                                      10000000000000000u,
+                                      1000000000000000u,
+                                      100000000000000u,
+                                      10000000000000u,
+                                      1000000000000u,
+                                      100000000000u,
+                                      10000000000u,
+                                      1000000000u,
+                                      100000000u,
+                                      10000000u,
+                                      1000000u,
+                                      100000u,
+                                      10000u,
+                                      1000u,
+                                      100u,
+                                      10u,
+                                      1u};
     char digits[21]; /* 2^64 has 20 */
-    size_t at = sizeof digits - 1;
-    digits[at] = '\0';
-    do {
-        digits[--at] = (char)('0' + (char)(value % 10));
-        value /= 10;
-    } while (value > 0);
-    emulator_write(&digits[at]);
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof powers / sizeof powers[0]; ++i) {
+        char digit = '0';
+        for (; value >= powers[i]; value -= powers[i]) {
+            ++digit;
+        }
+        if (count > 0 || digit > '0' || powers[i] == 1u) {
+            digits[count++] = digit;
+        }
+    }
+    digits[count] = '\0';
+    emulator_write(digits);
 }
 
 static int emulator_open(const char *path, uintptr_t mode)
