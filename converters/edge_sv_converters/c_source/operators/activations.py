@@ -106,8 +106,9 @@ def leaky_relu_table(operation: Operation) -> Int64:
     """Tabulate x, times alpha below 0; factors are computed in float32."""
     (scale, zero_point), (out_scale, out_zero_point) = operation.input(0).grid, operation.output.grid
     alpha = np.float32(operation.option("alpha"))
-    factor = float(np.float32(scale) / np.float32(out_scale))
-    below = float(np.float32(scale) * alpha / np.float32(out_scale))
+    with np.errstate(over="ignore"):
+        factor = float(np.float32(scale) / np.float32(out_scale))
+        below = float(np.float32(scale) * alpha / np.float32(out_scale))
     if not math.isfinite(below) or below < 0:
         raise operation.refuse(f"its slope below zero is {alpha}")
     x = INT8_VALUES - zero_point
