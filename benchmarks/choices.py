@@ -32,8 +32,9 @@ def variants(features: FeatureConfig, rule: SegmentRule) -> dict[str, tuple[Feat
     rows = {"as trained": (features, rule)}
     for kind in ("running_mean", "utterance_mean", "none"):
         rows[f"normalization {kind}"] = replace(features, normalization=kind), rule
-    for frames in (50, 150):
+    for frames in (50, 100, 300):
         rows[f"running mean, prior of {frames} frames"] = replace(features, prior_frames=frames), rule
+    rows["running mean, horizon of 1000 frames"] = replace(features, horizon_frames=1000), rule
     rows["running mean from the first frame"] = replace(features, mean_start=()), rule
     for hop in HOPS:
         rows[f"segments every {hop} frames"] = features, SegmentRule(rule.frames, hop)
