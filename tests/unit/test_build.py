@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from edge_sv.artifact import ModelArtifact, load_artifact, save_artifact
+from edge_sv.artifact import ModelArtifact, load_artifact, net_sha256, save_artifact
 from edge_sv.audio import read_recording
 from edge_sv.build import build, plan
 from edge_sv.check import CheckSet, allowed_eer, check_artifact
@@ -287,9 +287,40 @@ def test_an_artifact_alone_must_have_been_checked(net: Path, artifact: ModelArti
     assert build(tmp_path / "alone", out=tmp_path / "package", work=tmp_path / "work").check == stated
 
 
+def test_a_recipe_that_trains_needs_data_or_a_compressed_net(net: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="was never compressed") as caught:
+        build(net, recipe="palette_w2_ai8", work=tmp_path)
+    assert "--data" in str(caught.value)
+
+
+def test_a_compressed_net_that_came_with_the_model(net: Path, tmp_path: Path) -> None:
+    from edge_sv.compress.recipe import load_recipe
+    from edge_sv.compress.straight_through import plan_compression
+    from edge_sv.models.checkpoint import load_net, save_net
+
+    copied, recipe = shutil.copytree(net, tmp_path / "net"), load_recipe("static_wi4_ai8")
+    model, description = load_net(copied)
+    palettes = plan_compression(model, recipe).apply(model)
+    origin = {"compressed_from": net_sha256(copied)}
+    compressed = copied / "compressed" / recipe.name
+    save_net(compressed, dataclasses.replace(description, provenance=origin), model, palettes)
+    converted = find_converter("tflite").convert(compressed, recipe.name, voice_calibration())
+    save_artifact(copied / recipe.name, converted)
+
+    built = build(copied, recipe=recipe.name, out=tmp_path / "package", work=tmp_path / "work")
+    assert [stage.status for stage in built.stages] == ["unchanged", "unchanged", "done", "done"]
+    assert built.package.artifact.sha256 == converted.sha256
+    assert built.check["bit_exact"] and built.check["cosine_min"] > 0.99
+    assert built.to_dict()["cosine_to_float"] == built.check["uncompressed"]["cosine_min"] < built.check["cosine_min"]
+
+    save_net(compressed, dataclasses.replace(description, provenance={"compressed_from": "0"}), model, palettes)
+    with pytest.raises(DataError, match="compressed from another net"):
+        build(copied, recipe=recipe.name, out=tmp_path / "package", work=tmp_path / "work")
+
+
 def test_impossible_requests_are_refused(net: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'static_wi8_ai8'"):
-        build(net, recipe="static_wi4_ai8", work=tmp_path)
+        build(net, recipe="static_w8_ai8", work=tmp_path)
     with pytest.raises(UsageError, match="did you mean 'tflite-micro'"):
         build(net, target="tflite-mikro", work=tmp_path)
     (tmp_path / "mine").mkdir()
