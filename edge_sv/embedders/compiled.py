@@ -11,11 +11,9 @@ from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.errors import DataError
 from edge_sv.features import Float32, Int16
 from edge_sv.files import sha256_bytes
-from edge_sv.flatbuffer import parse_model
 from edge_sv.generator import DEFAULT_PREFIX
 from edge_sv.host_library import load_library
 from edge_sv.package import DevicePackage
-from edge_sv.package.operators import tensor_formats
 from edge_sv.tensor_format import Int8
 
 SOURCE_FOLDERS = ("include", "src")
@@ -43,6 +41,9 @@ class CompiledEmbedder(IntegerEmbedder):
         prefix: str = DEFAULT_PREFIX,
         cache: Path | None = None,
     ) -> None:
+        from edge_sv.flatbuffer import parse_model  # here, because devices with tflite-runtime alone have no schema
+        from edge_sv.package.operators import tensor_formats
+
         super().__init__(artifact)
         self.sources_sha256 = sha256_bytes("".join(sha256_bytes(files[name]) for name in sorted(files)).encode())
         library = load_library(files, cache=cache)

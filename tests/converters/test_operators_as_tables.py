@@ -23,7 +23,7 @@ pytest.importorskip("tflite_micro", reason="pip install edge-sv[micro]")
 
 
 @EXAMPLES
-@given(kind=st.sampled_from(["LOGISTIC", "TANH"]), scale=SCALES, zero_point=ZERO_POINTS)
+@given(kind=st.sampled_from(["LOGISTIC", "TANH"]), scale=SCALES.filter(lambda scale: scale < 16), zero_point=ZERO_POINTS)
 def test_saturating_functions(kernels: Kernels, kind: str, scale: float, zero_point: int) -> None:
     out_grid = (1 / 256, -128) if kind == "LOGISTIC" else (1 / 128, 0)
     assert check(kernels, unary_model(kind, (scale, zero_point), out_grid), [ALL_VALUES]) == "esv_lookup_s8"

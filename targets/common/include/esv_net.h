@@ -19,8 +19,8 @@
 extern "C" {
 #endif
 
-/* Says that an operator begins; ESV_OPERATOR_NONE: that the last one has ended. Costs nothing unless the whole program is
- * compiled with ESV_OPERATOR_HOOK, to count what each operator takes. */
+/* Says that an operator begins; ESV_OPERATOR_NONE: that the last one has ended. Costs nothing unless the whole program
+ * is compiled with ESV_OPERATOR_HOOK, to count what each operator takes. */
 #define ESV_OPERATOR_NONE 0xFFFFu
 #ifdef ESV_OPERATOR_HOOK
 void esv_operator_hook(unsigned index);

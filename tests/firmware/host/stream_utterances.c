@@ -3,7 +3,8 @@
  * in:  (begun, frames, frames * mels values) for each utterance, numbers as uint32
  * out: (status of begin, push, finish, embedding) for each, statuses as int32
  *
- * The state is as large as the net says and holds rubbish before it begins, so that a sanitizer sees each step beyond. */
+ * The state is as large as the net says and holds rubbish before it begins, so that a sanitizer sees each step beyond.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
