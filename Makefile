@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.lock
-BENCHMARKS := import_time front_end throughput build_stages instructions
+BENCHMARKS := import_time front_end throughput build_stages on_chip instructions device_front_end
 ARGS :=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2

@@ -104,6 +104,7 @@ def measure_nets(boards: list[str], formats: list[str]) -> Iterator[dict[str, An
                         "instructions_per_mac": done.instructions["inference"] / macs,
                         "reference_per_mac": REFERENCE.get((net, board)) if name == "int8" else None,
                         "code_bytes": done.flash_bytes - generated.constant_bytes,
+                        "state_bytes": done.state_bytes,
                         "ram_bytes": done.ram_bytes,
                         "bit_exact": done.bit_exact,
                     }
