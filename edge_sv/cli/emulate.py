@@ -30,6 +30,12 @@ def command(
     verify: Annotated[
         list[Path] | None, typer.Option(help="A recording to compare with that voice; may be given several times.")
     ] = None,
+    tflm: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Run a tflite-micro package by TensorFlow Lite Micro: its headers and library's folder."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Run a package on an emulated Cortex-M: the real program, compiled for the core, within the part's memory.
@@ -38,13 +44,15 @@ def command(
     and verify on the device; every embedding is compared with this computer's. Counted are instructions, not cycles:
     the same package and recording always give the same number.
 
-    A tflite-micro package runs as the C code that is generated from its model.tflite.
+    A tflite-micro package runs as the C code that is generated from its model.tflite; with --tflm as its own C++, by
+    the TensorFlow Lite Micro that you have compiled for the core.
 
     \b
     Examples:
       edge-sv emulate build/resnet-nano-cortex-m
       edge-sv emulate build/resnet-nano-cortex-m --board nrf52840 --enroll a.wav --enroll b.wav --verify c.wav
       edge-sv emulate build/resnet-nano-cortex-m --board mps3-an547 --json
+      edge-sv emulate build/resnet-nano-tflite-micro --tflm ~/tflite-micro
     """
     found = read_package(package)
     place = load_board(board or default_board(found.manifest.target.name))
@@ -56,6 +64,7 @@ def command(
             place,
             enroll=_read(enroll or [], rate),
             verify=_read(verify or [], rate),
+            tflm=tflm,
             listen=lambda step: status.update(f"{place.name}: {step}"),
         )
     if json:
@@ -70,8 +79,9 @@ def print_emulation(done: Emulation) -> None:
     if done.verified:
         out_console().print(_decisions(done))
         typer.echo()
-    out_console().print(_operators(done))
-    typer.echo()
+    if done.operators:
+        out_console().print(_operators(done))
+        typer.echo()
     print_rows(figures(done))
 
 

@@ -26,14 +26,21 @@ class Compilation:
         include_dirs: where the sources find their headers.
         name: the object files' names begin with it.
         cache: where they are kept; None: the user's cache.
+        compiler: GCC for C or for C++.
     """
 
     def __init__(
-        self, options: Sequence[str], include_dirs: Iterable[Path], *, name: str, cache: Path | None = None
+        self,
+        options: Sequence[str],
+        include_dirs: Iterable[Path],
+        *,
+        name: str,
+        cache: Path | None = None,
+        compiler: str = COMPILER,
     ) -> None:
         self._options = [*options]
         self._include_dirs = [folder.resolve() for folder in include_dirs]
-        self._name = name
+        self._name, self._compiler = name, compiler
         self._cache = cache or default_work_folder().parent / "objects"
 
     def compile(self, sources: Iterable[Path]) -> list[Path]:
@@ -57,7 +64,7 @@ class Compilation:
         return [sha256_file(path) for folder in self._include_dirs for path in sorted(folder.glob("*.h"))]
 
     def _compile_one(self, source: Path) -> Path:
-        key = json.dumps([_version(), self._options, self._headers, sha256_file(source)])
+        key = json.dumps([_version(), self._compiler, self._options, self._headers, sha256_file(source)])
         out = self._cache / f"{self._name}-{source.stem}-{sha256_bytes(key.encode())[:32]}.o"
         if out.is_file():
             return out
@@ -65,7 +72,7 @@ class Compilation:
             made = Path(folder) / out.name
             includes = [f"-I{path}" for path in self._include_dirs]
             done = run_tool(
-                [COMPILER, *self._options, *includes, "-c", source.resolve(), "-o", made], folder=Path(folder)
+                [self._compiler, *self._options, *includes, "-c", source.resolve(), "-o", made], folder=Path(folder)
             )
             if done.returncode != 0:
                 raise DataError(f"{source} does not compile", details={"compiler": first_error(done.stderr)})

@@ -21,7 +21,7 @@ computer round alike."""
 STACK_BYTES = 8192
 MAIN_OBJECTS = "emulated-main"
 """The names of the object files that are not the package's begin so; the linker script tells them apart by that."""
-_FLASH = (".vectors", ".text", ".rodata", ".ARM.exidx", ".data")
+_FLASH = (".vectors", ".text", ".rodata", ".init_array", ".ARM.extab", ".ARM.exidx", ".data")
 _RAM = (".data", ".bss")
 
 
@@ -60,6 +60,7 @@ def build_program(
     defines: Mapping[str, str | int] | None = None,
     flags: Sequence[str] = COMPILE_FLAGS,
     stack_bytes: int = STACK_BYTES,
+    link: Sequence[str | Path] = (),
 ) -> Program:
     """Compile and link.
 
@@ -73,6 +74,7 @@ def build_program(
         defines: preprocessor symbols for both.
         flags: GCC's options for both.
         stack_bytes: room for the stack.
+        link: object files and libraries that also belong to the package, and options of the linker.
 
     Raises:
         ToolMissing: the compiler is not installed.
@@ -89,10 +91,11 @@ def build_program(
     options = [*board.core_flags, *flags, *_defines(defines or {})]
     folders = [*include_dirs, common]
     own = [*(common / f"{name}.c" for name in ("startup", "semihosting", "measure", "operators")), *main]
-    objects = [
+    objects: list[str | Path] = [
         *Compilation(options, folders, name="package").compile(sources),
         *Compilation([*options, "-Os"], folders, name="package").compile(small_sources),
         *Compilation([*options, *_defines(clocks)], folders, name=MAIN_OBJECTS).compile(own),
+        *link,
     ]
     linked = _link(objects, board, folder, stack_bytes)
     if "overflowed by" in linked or "will not fit" in linked:
@@ -109,7 +112,9 @@ def build_program(
     )
 
 
-def _link(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int, *, extra: Sequence[str] = ()) -> str:
+def _link(
+    objects: Sequence[str | Path], board: Board, folder: Path, stack_bytes: int, *, extra: Sequence[str] = ()
+) -> str:
     """Link; return what the linker complains about, or nothing."""
     symbols = {**board.memory, "STACK_BYTES": stack_bytes}
     main = "main_apart.ld" if board.apart else "main_within.ld"
@@ -130,7 +135,7 @@ def _link(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int,
     return "" if done.returncode == 0 else done.stderr
 
 
-def _largest(objects: Sequence[Path], board: Board, folder: Path, stack_bytes: int) -> list[tuple[str, str, int]]:
+def _largest(objects: Sequence[str | Path], board: Board, folder: Path, stack_bytes: int) -> list[tuple[str, str, int]]:
     """Link without regard to the limits, to see what is in the program: (kind, symbol, bytes), largest first."""
     _link(objects, board, folder, stack_bytes, extra=["-Wl,--noinhibit-exec"])
     listed = run_tool([f"{PREFIX}nm", "--print-size", "--size-sort", "--reverse-sort", "program.elf"], folder=folder)

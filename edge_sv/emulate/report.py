@@ -41,9 +41,9 @@ class Emulation:
         board: where it ran.
         package: its folder.
         model: name of the net.
-        plan: how the net's memory is planned, `static` or `streaming`.
+        plan: how the net's memory is planned, `static` or `streaming`; `interpreter`: by TensorFlow Lite Micro.
         differences: of every golden vector and recording, between the device and this computer.
-        instructions: `features`, `inference` and `total` per second of speech; of a bare net `inference` of an
+        instructions: `features`, `inference` and `total` per second of speech; of a net alone `inference` of an
             invocation, as `total`.
         per: what they are per, in words.
         measured: the recording or golden vector that they were counted on.
@@ -52,7 +52,7 @@ class Emulation:
         ram_bytes: variables and the memory given to the library, the peak of the net's tensors in it; not the stack.
         state_bytes: the part of that which the net needs.
         stack_bytes: the deepest that the stack has been.
-        operators: what each one takes.
+        operators: what each one takes; empty where an interpreter runs them.
         verified: decisions; empty without recordings.
     """
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from edge_sv.emulate.bare import emulate_bare
 from edge_sv.emulate.board import Board
 from edge_sv.emulate.report import Emulation
 from edge_sv.emulate.speaker import Recordings, emulate_speaker
+from edge_sv.emulate.tflm import emulate_tflm
 from edge_sv.errors import AccuracyGateFailed, UsageError
 from edge_sv.package.read import DevicePackage
 
@@ -22,6 +24,7 @@ def emulate(
     *,
     enroll: Recordings = (),
     verify: Recordings = (),
+    tflm: Path | None = None,
     listen: Callable[[str], None] = _say_nothing,
 ) -> Emulation:
     """Run a package on an emulated board: its golden vectors, and recordings where it takes any.
@@ -31,14 +34,20 @@ def emulate(
         board: where it runs.
         enroll: recordings of one voice.
         verify: recordings to compare with it.
+        tflm: a folder with TensorFlow Lite Micro's headers and library, to run a tflite-micro package by its own glue.
         listen: told what is being done.
 
     Raises:
-        UsageError: there is something to verify and nothing to enroll, or recordings for a bare net.
+        UsageError: there is something to verify and nothing to enroll, or recordings for a bare net or with
+            `tflm`; or `tflm` does not exist, or the package is not a tflite-micro one.
         DoesNotFit: the package is larger than the board.
-        DataError: it cannot be compiled, crashed, or refuses a recording.
+        DataError: it cannot be compiled, crashed, or refuses a recording; `tflm` lacks headers or library.
         ToolMissing: the compiler or the emulator is not installed.
     """
+    if tflm is not None:
+        if enroll or verify:
+            raise UsageError("--tflm runs the golden vectors and takes no recordings")
+        return emulate_tflm(package, board, tflm, listen=listen)
     if package.speaker is not None:
         return emulate_speaker(package, board, enroll=enroll, verify=verify, listen=listen)
     if enroll or verify:

@@ -24,6 +24,8 @@ static char emulator_line[1024];
 
 typedef void (*emulator_handler)(void);
 
+extern const uint8_t emulator_constructors_start[], emulator_constructors_end[];
+
 typedef struct {
     const uint32_t *stack;
     emulator_handler handlers[15];
@@ -76,11 +78,22 @@ static void emulator_prepare_memory(void)
     memset(emulator_main_bss_start, 0, emulator_between(emulator_main_bss_start, emulator_main_bss_end));
 }
 
+/* Of a program with C++ in it. */
+static void emulator_construct(void)
+{
+    const emulator_handler *const each = (const emulator_handler *)(uintptr_t)emulator_constructors_start;
+    const size_t bytes = emulator_between(emulator_constructors_start, emulator_constructors_end);
+    for (size_t i = 0; i < bytes / sizeof *each; ++i) {
+        each[i]();
+    }
+}
+
 void emulator_reset(void)
 {
     char *words[MAX_ARGUMENTS];
     emulator_enable_units();
     emulator_prepare_memory();
+    emulator_construct();
     const int count = emulator_arguments(emulator_line, sizeof emulator_line, words, MAX_ARGUMENTS);
     emulator_stack_paint();
     emulator_clock_start();

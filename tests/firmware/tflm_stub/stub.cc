@@ -12,14 +12,22 @@ struct stub_tensor {
     int32_t zero_point;
 };
 
+#ifndef ESV_STUB_ON_INVOKE  // a program without a test around it is compiled with values for these
+#define ESV_STUB_ON_INVOKE nullptr
+#define ESV_STUB_INPUT {}
+#define ESV_STUB_OUTPUT {}
+#else
+int ESV_STUB_ON_INVOKE(const int8_t *input, int8_t *output);
+#endif
+
 // Set by the test before esv_model_init.
-stub_invoke stub_on_invoke = nullptr;
+stub_invoke stub_on_invoke = ESV_STUB_ON_INVOKE;
 uint32_t stub_version = 3;
 size_t stub_arena_needed = 0;
 unsigned int stub_operators = 0;  // seen by the interpreter
 int stub_alive = 0;               // interpreters that were not destroyed
-stub_tensor stub_input = {};
-stub_tensor stub_output = {};
+stub_tensor stub_input = ESV_STUB_INPUT;
+stub_tensor stub_output = ESV_STUB_OUTPUT;
 }
 
 namespace tflite {
