@@ -29,7 +29,7 @@ CODE_BYTES = 30_000
 
 SMALL_SOURCES = (
     *("esv", "esv_base64", "esv_crc32", "esv_embedding", "esv_gate", "esv_protocol", "esv_score", "esv_segments"),
-    *("esv_siphash", "esv_status", "esv_store", "esv_store_log", "esv_text"),
+    *("esv_siphash", "esv_square_root", "esv_status", "esv_store", "esv_store_log", "esv_text"),
 )
 """The runtime around net and front end: compiled for size (-Os), for it is as fast so. All else: -O2."""
 

@@ -21,8 +21,8 @@ from edge_sv.resources import targets_dir
 from edge_sv.target import Target
 from edge_sv.tensor_format import Int8
 
-SHARED_SOURCES = ("esv_embedding.c", "esv_score.c", "esv_status.c", "esv_tensor.c")
-SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_status.h", "esv_tensor.h")
+SHARED_SOURCES = ("esv_embedding.c", "esv_score.c", "esv_square_root.c", "esv_status.c", "esv_tensor.c")
+SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_square_root.h", "esv_status.h", "esv_tensor.h")
 """What the package takes from targets/common."""
 
 

@@ -9,7 +9,10 @@ import pytest
 from tests.converters.kernel_calls import Kernels
 from tests.firmware.conftest import COMMON, WARNINGS, run, tool
 
-KERNELS = "add broadcast clamp extremum f32 f32_exp lookup mean move mul pool prelu softmax squared_difference tensor"
+KERNELS = """
+    add broadcast clamp extremum f32 f32_exp lookup mean move mul pool prelu softmax square_root squared_difference
+    tensor
+"""
 SOURCES = KERNELS.split()
 
 

@@ -31,8 +31,8 @@ HOW_TO_INSTALL = {
 
 RUNTIME = """
     esv esv_base64 esv_crc32 esv_embedding esv_features esv_features_fixed esv_features_float esv_fft_fixed
-    esv_fft_float esv_gate esv_protocol esv_score esv_segments esv_siphash esv_status esv_store esv_store_log
-    esv_tensor esv_text
+    esv_fft_float esv_gate esv_protocol esv_score esv_segments esv_siphash esv_square_root esv_status esv_store
+    esv_store_log esv_tensor esv_text
 """.split()
 """The C of targets/common from samples to decisions, without the operators of nets."""
 

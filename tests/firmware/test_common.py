@@ -166,6 +166,24 @@ def test_as_norm(common_library: ctypes.CDLL, speakers: int, top_n: int) -> None
         assert score == pytest.approx(as_norm(a, b, cohort=cohort, top_n=top_n), abs=1e-4, rel=1e-4)
 
 
+def test_square_root_has_the_bits_that_ieee_754_asks(common_library: ctypes.CDLL) -> None:
+    root = common_library.esv_square_root
+    root.restype, root.argtypes = ctypes.c_float, [ctypes.c_float]
+    rng = np.random.default_rng(0)
+    exponents = np.arange(256, dtype=np.uint32)[:, None] << 23  # 0: subnormal; 255: infinity, no number
+    fractions = np.concatenate([np.arange(4), 2**23 - 1 - np.arange(4), rng.integers(0, 2**23, 200)])
+    bits = (exponents | fractions.astype(np.uint32)).ravel()
+    squares = np.arange(1, 4096, dtype=np.float32) ** 2
+    around = [np.nextafter(squares, np.float32(end)) for end in (0, np.inf)]
+    values = np.concatenate([bits.view(np.float32), squares, *around])
+    out = np.array([root(value) for value in values.tolist()], np.float32)
+    with np.errstate(invalid="ignore"):
+        expected = np.sqrt(values)
+    np.testing.assert_array_equal(out.view(np.uint32), expected.view(np.uint32))
+    assert np.isnan([root(-1.0), root(-1e-45), root(-np.inf)]).all()
+    assert str(root(-0.0)) == "-0.0"
+
+
 def test_status_texts_come_from_one_table(common_library: ctypes.CDLL) -> None:
     common_library.esv_status_text.restype = ctypes.c_char_p
     table = re.findall(r"X\((ESV_\w+), (-?\d+), *\"([^\"]+)\"\)", (COMMON / "include" / "esv_status.h").read_text())

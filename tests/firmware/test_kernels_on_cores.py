@@ -9,9 +9,9 @@ from tests.firmware.conftest import COMMON, REPOSITORY, WARNINGS, run, tool
 
 pytestmark = pytest.mark.emulator
 PROGRAM = REPOSITORY / "tests" / "firmware" / "kernels_program.c"
-KERNELS = (
-    "add broadcast clamp extremum f32 f32_exp lookup mean mul pool prelu softmax squared_difference tensor".split()
-)
+KERNELS = """
+    add broadcast clamp extremum f32 f32_exp lookup mean mul pool prelu softmax square_root squared_difference tensor
+""".split()
 SOURCES = [COMMON / "src" / f"esv_{name}.c" for name in KERNELS]
 BOARDS = {"rp2040": "M0+", "mps2-an385": "M3", "mps2-an386": "DSP", "mps3-an547": "MVE"}
 ON_A_COMPUTER = r"""

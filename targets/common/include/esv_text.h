@@ -26,6 +26,10 @@ void esv_text_add_decimal(esv_text *self, float value);
 /* bytes: (count), as two hexadecimal digits each. */
 void esv_text_add_hex(esv_text *self, const uint8_t *bytes, size_t count);
 
+/* Ends a text at its first blank. Returns what follows that, or null when there is none. */
+char *esv_text_split(char *text);
+bool esv_text_equals(const char *a, const char *b);
+
 /* Reads digits to the end of the text. False: something else, nothing, or more than limit. */
 bool esv_text_read_unsigned(const char *text, uint32_t limit, uint32_t *value);
 /* Reads [-]digits[.digits], at most seven digits, to the nearest float. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "esv_square_root.h"
+
 static float limit(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
 
 static float combine(int32_t operation, float a, float b)
@@ -40,43 +42,6 @@ void esv_pair_broadcast_f32(const void *params, const void *a, const void *b, vo
     esv_broadcast_run(&p->shape, esv_pair_f32, &p->pair, a, b, out, count);
 }
 
-/* The root of a number, correctly rounded, as IEEE 754 asks. */
-static float square_root(float x)
-{
-#if defined(__ARM_FP) && (__ARM_FP & 4)
-    float out;
-    __asm__("vsqrt.f32 %0, %1" : "=t"(out) : "t"(x));
-    return out;
-#else
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    if (!(x > 0.0f) || bits == 0x7F800000U) {
-        return x < 0.0f ? (x - x) / (x - x) : x;
-    }
-    int32_t exponent = (int32_t)(bits >> 23);
-    uint32_t fraction = bits & 0x7FFFFFU;
-    if (exponent > 0) {
-        fraction |= 0x800000U;
-    }
-    for (exponent += exponent == 0; (fraction & 0x800000U) == 0; fraction <<= 1) {
-        --exponent;
-    }
-    exponent -= 127;
-    const uint64_t square = (uint64_t)fraction << ((exponent & 1) != 0 ? 26 : 25);
-    uint64_t root = 0;
-    for (uint64_t bit = (uint64_t)1 << 24; bit != 0; bit >>= 1) {
-        if ((root | bit) * (root | bit) <= square) {
-            root |= bit;
-        }
-    }
-    /* 25 bits, of which the last one rounds: what is left never makes it lie half way. */
-    const uint32_t result = (uint32_t)((exponent >> 1) + 126) * 0x800000U + (uint32_t)((root + 1) >> 1);
-    float out;
-    memcpy(&out, &result, sizeof out);
-    return out;
-#endif
-}
-
 /* Source: TensorFlow Lite, kernels/internal/reference/logistic.h, for where it takes which form. */
 static float logistic(float x)
 {
@@ -106,9 +71,9 @@ static float apply(const esv_unary_params *p, float x)
     case ESV_UNARY_SQUARE:
         return x * x;
     case ESV_UNARY_SQRT:
-        return square_root(x);
+        return esv_square_root(x);
     case ESV_UNARY_RSQRT:
-        return 1.0f / square_root(x);
+        return 1.0f / esv_square_root(x);
     case ESV_UNARY_EXP:
         return esv_f32_exp(x);
     case ESV_UNARY_LOGISTIC:

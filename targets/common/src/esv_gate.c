@@ -59,9 +59,17 @@ static void esv_gate_take(esv_gate *self, const int16_t *pcm, size_t count)
     self->filled = (uint16_t)(self->filled + count);
 }
 
+/* Returns energy / count, below 2^31, by two divisions of 32 bits: one of 64 takes the C library's 800 bytes. */
+static uint32_t esv_gate_mean(uint64_t energy, uint16_t count)
+{
+    const uint32_t high = (uint32_t)(energy >> 16); /* a block's energy is at most 2^30 * 65535 */
+    const uint32_t low = ((high % count) << 16) | (uint16_t)energy;
+    return ((high / count) << 16) + low / count;
+}
+
 static void esv_gate_end_block(esv_gate *self)
 {
-    const uint16_t level = esv_gate_level((uint32_t)(self->energy / self->block_samples));
+    const uint16_t level = esv_gate_level(esv_gate_mean(self->energy, self->block_samples));
     const uint16_t level_q6 = (uint16_t)(level << 6);
     self->energy = 0;
     self->filled = 0;

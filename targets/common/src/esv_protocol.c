@@ -194,17 +194,14 @@ static void esv_protocol_answer(const esv_protocol *self, esv_status status, con
 /* Runs the command in self->line and answers it. */
 static void esv_protocol_execute(esv_protocol *self)
 {
-    char *argument = strchr(self->line, ' ');
-    if (argument != NULL) {
-        *argument++ = 0;
-    }
+    char *argument = esv_text_split(self->line);
     esv_text answer;
     esv_text_clear(&answer);
     esv_status status = ESV_ERR_COMMAND;
     for (size_t i = 0; i < sizeof esv_protocol_commands / sizeof esv_protocol_commands[0]; ++i) {
         const esv_protocol_entry *entry = &esv_protocol_commands[i];
         const uint8_t refused = argument == NULL ? ESV_PROTOCOL_MUST : ESV_PROTOCOL_NO_ARGUMENT;
-        if (strcmp(self->line, entry->name) == 0 && entry->argument != refused) {
+        if (esv_text_equals(self->line, entry->name) && entry->argument != refused) {
             status = entry->run(self, argument, &answer);
         }
     }

@@ -1,9 +1,17 @@
 #include "esv_score.h"
 
-#include <math.h>
+#include "esv_square_root.h"
 
 /* Cohort scores that are all equal must not make a score infinite. */
 #define ESV_SCORE_SMALLEST_DEVIATION 1e-4f
+#define ESV_SCORE_SMALLEST_LENGTH 1e-12f
+
+/* The root of a number, but at least `smallest`; that also where it is no number. */
+static float esv_score_root(float x, float smallest)
+{
+    const float root = esv_square_root(x);
+    return root > smallest ? root : smallest;
+}
 
 static float esv_score_length(const float *embedding, size_t dim)
 {
@@ -11,7 +19,7 @@ static float esv_score_length(const float *embedding, size_t dim)
     for (size_t i = 0; i < dim; ++i) {
         squares += embedding[i] * embedding[i];
     }
-    return fmaxf(sqrtf(squares), 1e-12f);
+    return esv_score_root(squares, ESV_SCORE_SMALLEST_LENGTH);
 }
 
 float esv_score_cosine(const float *a, const float *b, size_t dim)
@@ -31,7 +39,7 @@ static float esv_score_against(const float *embedding, const int8_t *speaker, si
         dot += embedding[i] * (float)speaker[i];
         squares += (int32_t)speaker[i] * speaker[i];
     }
-    return dot / fmaxf(sqrtf((float)squares), 1e-12f);
+    return dot / esv_score_root((float)squares, ESV_SCORE_SMALLEST_LENGTH);
 }
 
 /* Inserts a value into a list that falls; the smallest one drops out of a full list. */
@@ -73,7 +81,7 @@ static float esv_score_normalize(float score, const float *embedding, const esv_
         variance += (nearest[i] - mean) * (nearest[i] - mean);
     }
     variance /= (float)count;
-    return (score - mean) / fmaxf(sqrtf(variance), ESV_SCORE_SMALLEST_DEVIATION);
+    return (score - mean) / esv_score_root(variance, ESV_SCORE_SMALLEST_DEVIATION);
 }
 
 float esv_score_as_norm(const float *a, const float *b, const esv_score_cohort *cohort, size_t top_n, float *nearest)

@@ -63,6 +63,27 @@ void esv_text_add_hex(esv_text *self, const uint8_t *bytes, size_t count)
     }
 }
 
+/* These two are small; the C library's strchr and strcmp are fast, and 1.2 KB. */
+char *esv_text_split(char *text)
+{
+    for (; *text != 0; ++text) {
+        if (*text == ' ') {
+            *text = 0;
+            return text + 1;
+        }
+    }
+    return NULL;
+}
+
+bool esv_text_equals(const char *a, const char *b)
+{
+    while (*a != 0 && *a == *b) {
+        ++a;
+        ++b;
+    }
+    return *a == *b;
+}
+
 bool esv_text_read_unsigned(const char *text, uint32_t limit, uint32_t *value)
 {
     uint32_t number = 0;
