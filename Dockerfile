@@ -13,6 +13,8 @@ ENV VIRTUAL_ENV=/opt/edge-sv \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_PROGRESS_BAR=off \
     TF_CPP_MIN_LOG_LEVEL=2
+# A C compiler: generated C is compared with TensorFlow Lite Micro before it is packaged.
+RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 1000 --create-home --home-dir /work edge-sv && python3 -m venv "$VIRTUAL_ENV"
 
 # The dependencies come first, so that their layer stays when only the sources change.

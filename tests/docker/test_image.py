@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.docker
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_command_runs() -> None:
@@ -38,6 +39,14 @@ def test_package_is_installed_with_its_assets_and_targets() -> None:
 
 def test_converters_are_found_by_entry_point() -> None:
     assert type(find_converter("tflite")).__module__ == "edge_sv_converters.tflite"
+
+
+@pytest.mark.parametrize("net", ["resnet-nano", "ecapa-small"])
+def test_bundled_nets_become_c(net: str, tmp_path: Path) -> None:
+    result = run("edge-sv", "build", net, "--target", "cortex-m", "--out", str(tmp_path / net), "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["bit_exact"]
+    assert (tmp_path / net / "src" / "esv_model.c").is_file()
 
 
 def test_nothing_is_reached_over_the_network() -> None:

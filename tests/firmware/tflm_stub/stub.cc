@@ -14,8 +14,12 @@ struct stub_tensor {
 
 #ifndef ESV_STUB_ON_INVOKE  // a program without a test around it is compiled with values for these
 #define ESV_STUB_ON_INVOKE nullptr
-#define ESV_STUB_INPUT {}
-#define ESV_STUB_OUTPUT {}
+#define ESV_STUB_INPUT \
+    {                  \
+    }
+#define ESV_STUB_OUTPUT \
+    {                   \
+    }
 #else
 int ESV_STUB_ON_INVOKE(const int8_t *input, int8_t *output);
 #endif
