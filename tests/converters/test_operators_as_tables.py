@@ -22,8 +22,11 @@ from tests.converters.operator_checks import (
 pytest.importorskip("tflite_micro", reason="pip install edge-sv[micro]")
 
 
+SUPPORTED_SCALES = SCALES.filter(lambda scale: scale < 16)  # from 16 on TensorFlow Lite Micro shifts by all bits
+
+
 @EXAMPLES
-@given(kind=st.sampled_from(["LOGISTIC", "TANH"]), scale=SCALES.filter(lambda scale: scale < 16), zero_point=ZERO_POINTS)
+@given(kind=st.sampled_from(["LOGISTIC", "TANH"]), scale=SUPPORTED_SCALES, zero_point=ZERO_POINTS)
 def test_saturating_functions(kernels: Kernels, kind: str, scale: float, zero_point: int) -> None:
     out_grid = (1 / 256, -128) if kind == "LOGISTIC" else (1 / 128, 0)
     assert check(kernels, unary_model(kind, (scale, zero_point), out_grid), [ALL_VALUES]) == "esv_lookup_s8"
