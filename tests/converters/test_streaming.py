@@ -91,7 +91,7 @@ class StreamedNet:
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The kernels and the streaming engine as an archive, with sanitizers."""
     folder = tmp_path_factory.mktemp("kernels")
-    modules = "add broadcast clamp conv depthwise f32 lookup mean move mul pool stream tensor".split()
+    modules = "add broadcast clamp conv depthwise f32 lookup mean move mul pool square_root stream tensor".split()
     sources = sorted(path for name in modules for path in (COMMON / "src").glob(f"esv_{name}*.c"))
     for source in sources:
         run([tool("gcc"), *FLAGS, "-c", source, "-o", folder / f"{source.stem}.o"])
