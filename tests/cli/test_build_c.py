@@ -48,6 +48,18 @@ def test_a_speaker_net_becomes_c(tiny_net: Path, kept: Path, tmp_path: Path) -> 
     assert manifest["generated"]["plan"] == "streaming" and (tmp_path / "p" / "src" / "esv_model.c").is_file()
 
 
+def test_a_compressed_net_builds_without_data_and_takes_half_of_the_flash(kept: Path, tmp_path: Path) -> None:
+    sizes = {}
+    for recipe in ("static_wi8_ai8", "palette_w4_ai8"):
+        arguments = ["--target", "cortex-m", "--recipe", recipe, "--out", tmp_path / recipe, "--work", kept, "--json"]
+        done = edge_sv("build", "resnet-nano", *arguments)
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["bit_exact"] is True and told["recipe"] == recipe
+        sizes[recipe] = told["model_bytes"]
+    assert sizes["palette_w4_ai8"] < 0.55 * sizes["static_wi8_ai8"]
+
+
 def test_any_tflite_becomes_c(tflite: Path, kept: Path, tmp_path: Path) -> None:
     options = ["--target", "cortex-m", "--prefix", "keyword", "--out", tmp_path / "p", "--work", kept]
     done = edge_sv("build", tflite, *options)
