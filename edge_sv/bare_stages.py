@@ -8,7 +8,7 @@ from edge_sv.check_generated import check_bare_package
 from edge_sv.errors import UsageError
 from edge_sv.files import sha256_bytes
 from edge_sv.generator import CodeOptions, find_generator
-from edge_sv.package import DevicePackage, metadata, read_package
+from edge_sv.package import DevicePackage, metadata
 from edge_sv.package.bare import (
     BareNet,
     BareVector,
@@ -22,7 +22,7 @@ from edge_sv.package.budget import Footprint
 from edge_sv.package.read import MANIFEST_ENTRY
 from edge_sv.resources import targets_dir
 from edge_sv.stage_cache import StageCache, folder_sha256
-from edge_sv.stages import Limits, Staged, place_package, refuse_foreign_folder, sources_sha256
+from edge_sv.stages import Limits, Staged, make_package, refuse_foreign_folder, sources_sha256
 from edge_sv.target import Target
 
 KIND = "cortex-m"
@@ -101,11 +101,7 @@ class BareStages:
             )
             check_bare_package(package, [(vector.inputs, vector.outputs) for vector in vectors])
 
-        package, kept = self._cache.run(
-            "package", self.package_inputs(limits), make=make, read=lambda folder: read_package(folder / "package")
-        )
-        placed = place_package(package.path, out)
-        return Staged(read_package(out), kept and not placed, str(out))
+        return make_package(self._cache, self.package_inputs(limits), out, make=make)
 
     def package_inputs(self, limits: Limits) -> list[object]:
         """Everything that the package depends on."""

@@ -74,11 +74,6 @@ class Palette:
         """Return the weights, (height, width, in, out) float32."""
         return np.asarray(self.codes.astype(np.float32) * (self.scales / np.float32(CODEBOOK_MAX)), np.float32)
 
-    @property
-    def flash_bytes(self) -> int:
-        """Bytes of packed indices, codebook and float32 scales."""
-        return (self.indices.size * self.bits + 7) // 8 + self.codebook.nbytes + self.scales.nbytes
-
 
 def encode_palettes(palettes: Mapping[str, Palette]) -> bytes:
     """Pack layer -> palette into an npz file's bytes, indices as dense bits; equal palettes give equal bytes."""

@@ -6,6 +6,7 @@ import inspect
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -220,12 +221,7 @@ class Stages:
             if package.manifest.generated is not None:
                 check_speaker_package(package, check_set(self.data))
 
-        inputs = self.package_inputs(checked, limits)
-        package, kept = self.cache.run(
-            "package", inputs, make=make, read=lambda folder: read_package(folder / "package")
-        )
-        placed = place_package(package.path, out)
-        return Staged(read_package(out), kept and not placed, str(out))
+        return make_package(self.cache, self.package_inputs(checked, limits), out, make=make)
 
     def kept_net(self) -> Path | None:
         """Return the net that an earlier build compressed, None when there is none."""
@@ -331,6 +327,23 @@ def refuse_foreign_folder(out: Path) -> None:
         return
     if not out.is_dir() or any(out.iterdir()):
         raise UsageError(f"{out} exists and is not a package", hint="give --out a new or empty folder")
+
+
+def make_package(cache: StageCache, inputs: Any, out: Path, *, make: Callable[[Path], None]) -> Staged[DevicePackage]:
+    """Make a package, or take the one of an earlier build, and place it at `out`.
+
+    Args:
+        cache: finished stages.
+        inputs: everything that the package depends on.
+        out: its folder.
+        make: writes it into `package` of a folder.
+
+    Raises:
+        DataError: `out` is not writable or the disk is full.
+    """
+    package, kept = cache.run("package", inputs, make=make, read=_read_package)
+    placed = place_package(package.path, out)
+    return Staged(read_package(out), kept and not placed, str(out))
 
 
 def place_package(package: Path, out: Path) -> bool:

@@ -133,7 +133,11 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(
+            f"cannot read {path}",
+            details={"got": error.strerror or str(error)},
+            hint="give a package's folder; edge-sv build MODEL --target cortex-m --out PACKAGE makes one",
+        ) from error
 
 
 def _damaged(path: Path, got: str) -> DataError:

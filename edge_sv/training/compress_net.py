@@ -13,7 +13,7 @@ from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description, save_net
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
-from edge_sv.training.fit import OnEpoch, train
+from edge_sv.training.fit import train
 from edge_sv.training.inputs import Inputs
 from edge_sv.training.teacher import Teacher
 
@@ -33,7 +33,6 @@ def compress_net(
     cache: Path,
     jobs: int = 1,
     progress: Progress,
-    on_epoch: OnEpoch = lambda _row, _best: None,
 ) -> None:
     """Write the compressed net into `out`; when the same run was interrupted there, go on with it.
 
@@ -47,7 +46,6 @@ def compress_net(
         cache: where feature banks and teacher embeddings are kept between runs.
         jobs: processes for features.
         progress: told of every recording, teacher embedding and step.
-        on_epoch: told of every epoch.
 
     Raises:
         UsageError: a rule matches no layer, or fine-tuning without data.
@@ -73,7 +71,8 @@ def compress_net(
         cache=cache,
         jobs=jobs,
     )
-    train(tuning_config(description, recipe, plan.fine_tuning), inputs, out, progress=progress, on_epoch=on_epoch)
+    config = tuning_config(description, recipe, plan.fine_tuning)
+    train(config, inputs, out, progress=progress, on_epoch=lambda _row, _best: None)
     _note(out, plan, origin)
 
 

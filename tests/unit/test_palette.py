@@ -51,7 +51,6 @@ def test_weights_are_scale_times_code() -> None:
     palette = Palette(1, np.array([-127, 64], np.int8), indices, np.array([1.0, 2.0], np.float32))
     wanted = [[[[-1.0, 2 * 64 / 127], [64 / 127, -2.0]]]]
     np.testing.assert_allclose(palette.weights(), wanted, rtol=1e-6)
-    assert palette.flash_bytes == 1 + 2 + 8  # four 1-bit indices, two codes, two scales
 
 
 def test_a_codebook_for_each_channel() -> None:
