@@ -22,15 +22,19 @@ from pydantic import TypeAdapter, ValidationError
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.features import FeatureConfig
 from edge_sv.files import write_atomic
+from edge_sv.models.df_resnet import DfResNetConfig, build_df_resnet
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
 from edge_sv.models.resnet import ResNetConfig, build_resnet
+from edge_sv.models.xvector import XVectorConfig, build_xvector
 from edge_sv.palette import PALETTES_FILE, Palette, decode_palettes, save_palettes
 from edge_sv.segments import SegmentRule
 
-NetConfig = ResNetConfig | EcapaConfig
+NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig
 FAMILIES: dict[str, tuple[type[NetConfig], Any]] = {
     "resnet": (ResNetConfig, build_resnet),
+    "df_resnet": (DfResNetConfig, build_df_resnet),
     "ecapa_tdnn": (EcapaConfig, build_ecapa_tdnn),
+    "xvector": (XVectorConfig, build_xvector),
 }
 FORMAT = 1
 
