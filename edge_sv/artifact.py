@@ -23,6 +23,8 @@ from edge_sv.scoring import Cohort, Scoring
 from edge_sv.segments import SegmentRule
 
 ARTIFACT_FILE = "artifact.json"
+COMPRESSED_DIR = "compressed"
+"""Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
 SCHEMA_VERSION = 1
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact, net_sha256, save_artifact
+from edge_sv.artifact import COMPRESSED_DIR, ModelArtifact, net_sha256, save_artifact
 from edge_sv.check import CheckReport, CheckSet, Steps, check_artifact, compare_with_float
 from edge_sv.compress.recipe import DEFAULT_RECIPE, load_recipe
 from edge_sv.converter import Converter, calibrate, find_converter
@@ -36,8 +36,6 @@ CHECK_RECORDINGS = 64
 """Recordings of the check set when the data has no development list."""
 FALSE_ACCEPT_RATE = 0.01
 TOP_N = 100
-COMPRESSED_DIR = "compressed"
-"""Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
 NET_FILES = ("net.json", "weights.npz", PALETTES_FILE)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError
 from edge_sv.features import Float32
 from edge_sv.files import write_atomic
@@ -100,6 +101,16 @@ def decode_palettes(arrays: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, 
         return {name.removesuffix("/shape"): _decode(arrays, name) for name in arrays if name.endswith("/shape")}
     except (KeyError, ValueError, IndexError) as error:
         raise DataError("the palettes are damaged", details={"got": str(error)}) from error
+
+
+def load_palettes(folder: Path) -> dict[str, Palette]:
+    """Read a net's compressed kernels, layer -> palette; none when nothing is compressed.
+
+    Raises:
+        DataError: damaged.
+    """
+    path = folder / PALETTES_FILE
+    return decode_palettes(read_arrays(path)) if path.is_file() else {}
 
 
 def save_palettes(folder: Path, palettes: Mapping[str, Palette]) -> None:

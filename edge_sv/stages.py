@@ -12,12 +12,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, artifact_files, load_artifact, net_sha256, save_artifact
+from edge_sv.artifact import (
+    ARTIFACT_FILE,
+    COMPRESSED_DIR,
+    ModelArtifact,
+    artifact_files,
+    load_artifact,
+    net_sha256,
+    save_artifact,
+)
 from edge_sv.check import Steps, check_artifact, check_bit_exact, compare_with_float
 from edge_sv.check_generated import check_speaker_package
 from edge_sv.compress.recipe import CompressionRecipe, load_recipe
 from edge_sv.conversion import (
-    COMPRESSED_DIR,
     check_set,
     compress_with_data,
     convert_with_data,

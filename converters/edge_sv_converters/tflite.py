@@ -23,7 +23,7 @@ from edge_sv.errors import DataError, UsageError
 from edge_sv.features import Float32
 from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
 from edge_sv.native_log import held_native_log
-from edge_sv.palette import Palette
+from edge_sv.palette import Palette, load_palettes
 from edge_sv_converters.palettes import write_palettes
 
 # Operators that TensorFlow Lite Micro computes in int8 exactly as LiteRT's reference kernels do. Left out on purpose:
@@ -98,7 +98,7 @@ class TfliteConverter:
 
 def _load(net: Path) -> tuple[Any, Any, dict[str, Palette]]:
     with held_native_log():
-        from edge_sv.models.checkpoint import load_net, load_palettes
+        from edge_sv.models.checkpoint import load_net
 
         return *load_net(net), load_palettes(net)
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tf_keras
 from pydantic import TypeAdapter, ValidationError
 
+from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.features import FeatureConfig
 from edge_sv.files import write_atomic
@@ -26,7 +24,7 @@ from edge_sv.models.df_resnet import DfResNetConfig, build_df_resnet
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.models.xvector import XVectorConfig, build_xvector
-from edge_sv.palette import PALETTES_FILE, Palette, decode_palettes, save_palettes
+from edge_sv.palette import Palette, load_palettes, save_palettes
 from edge_sv.segments import SegmentRule
 
 NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig
@@ -136,29 +134,6 @@ def encode_weights(model: tf_keras.Model, *, leave_out: Collection[str] = ()) ->
     return buffer.getvalue()
 
 
-def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read all arrays of an npz file.
-
-    Raises:
-        DataError: not readable, or damaged.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except _DAMAGE as error:
-        raise DataError(
-            f"{path} is damaged", details={"got": str(error)}, hint="copy it again, or remove it"
-        ) from error
-
-
-# What numpy and zipfile raise on flipped and missing bytes.
-_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-
-
 def load_weights(path: Path, model: tf_keras.Model) -> None:
     """Put a weights file, and the palettes beside it, into a model.
 
@@ -173,16 +148,6 @@ def load_weights(path: Path, model: tf_keras.Model) -> None:
         name, got = min(set(expected.items()) ^ set(found.items()))
         raise DataError(f"{path} holds the weights of another net", details={"first difference": f"{name} {got}"})
     model.set_weights([arrays[name] for name in expected])
-
-
-def load_palettes(folder: Path) -> dict[str, Palette]:
-    """Read a net's compressed kernels, layer -> palette; none when nothing is compressed.
-
-    Raises:
-        DataError: damaged.
-    """
-    path = folder / PALETTES_FILE
-    return decode_palettes(read_arrays(path)) if path.is_file() else {}
 
 
 def save_net(

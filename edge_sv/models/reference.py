@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
+from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig, Float32, Int16, log_mel
 from edge_sv.files import sha256_file
-from edge_sv.models.checkpoint import read_arrays
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.segments import SegmentRule, normalize_length
 

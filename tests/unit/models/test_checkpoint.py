@@ -13,6 +13,7 @@ import tf_keras
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError
 from edge_sv.features import FeatureConfig
 from edge_sv.models.checkpoint import (
@@ -22,7 +23,6 @@ from edge_sv.models.checkpoint import (
     load_description,
     load_net,
     load_weights,
-    read_arrays,
     save_net,
 )
 from edge_sv.models.ecapa_tdnn import EcapaConfig

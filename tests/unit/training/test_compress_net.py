@@ -9,7 +9,8 @@ import pytest
 
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
-from edge_sv.models.checkpoint import load_net, load_palettes
+from edge_sv.models.checkpoint import load_net
+from edge_sv.palette import load_palettes
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import train

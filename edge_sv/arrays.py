@@ -1,0 +1,36 @@
+"""Files of named arrays (.npz), read without trusting them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_sv.errors import DataError
+
+# What numpy and zipfile raise on flipped and missing bytes.
+_DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+
+
+def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read all arrays of an npz file.
+
+    Raises:
+        DataError: not readable, or damaged.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except _DAMAGE as error:
+        raise DataError(
+            f"{path} is damaged", details={"got": str(error)}, hint="copy it again, or remove it"
+        ) from error
