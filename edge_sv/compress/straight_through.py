@@ -9,7 +9,7 @@ Propagating Gradients Through Stochastic Neurons, arXiv 1308.3432; of its use wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ import tf_keras
 
 from edge_sv.compress.quantizers import Grid, make_grid, quantize
 from edge_sv.compress.recipe import CompressionRecipe
+from edge_sv.compress.trainable import Extras
 from edge_sv.errors import UsageError
+from edge_sv.features import Float32
 from edge_sv.palette import Palette
 
 
@@ -85,6 +87,15 @@ class NetCompression:
         twin = tf_keras.models.clone_model(model, clone_function=clone)
         twin.set_weights(model.get_weights())
         return twin
+
+    def begin_epoch(self, _epoch: int) -> bool:
+        """Prepare nothing: all layers are rounded from the first step on."""
+        return False
+
+    def finish(self, net: tf_keras.Model, trained: Sequence[Float32]) -> Extras:
+        """Put trained weights into the plain net and round its kernels for good."""
+        net.set_weights(list(trained))
+        return Extras(palettes=self.apply(net))
 
     def apply(self, model: tf_keras.Model) -> dict[str, Palette]:
         """Round a net's kernels for good; returns layer -> palette."""

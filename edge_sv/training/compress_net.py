@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edge_sv.compress.forms import plan_form
 from edge_sv.compress.recipe import CompressionRecipe, FineTuning, load_recipe
-from edge_sv.compress.straight_through import plan_compression
+from edge_sv.compress.trainable import save_compressed
 from edge_sv.errors import UsageError
-from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description, save_net
+from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import train
@@ -55,7 +56,8 @@ def compress_net(
     description = load_description(net)
     if plan.fine_tuning is None or plan.fine_tuning.epochs == 0:
         model, _ = load_net(net)
-        save_net(out, description, model, plan_compression(model, plan).apply(model))
+        form = plan_form(model, plan)
+        save_compressed(out, description, model, form.finish(model, form.trainable(model).get_weights()))
         _note(out, plan, origin)
         return
     if data is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,22 +12,29 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from edge_sv.arrays import read_arrays
+from edge_sv.compress.forms import plan_form
 from edge_sv.compress.recipe import load_recipe
-from edge_sv.compress.straight_through import NetCompression, plan_compression
+from edge_sv.compress.trainable import Extras, TrainableForm, Uncompressed, save_compressed
 from edge_sv.errors import DataError, UsageError
 from edge_sv.features import Float32
 from edge_sv.files import write_atomic
-from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net, load_net, net_config, read_arrays, save_net
+from edge_sv.models.checkpoint import (
+    NetConfig,
+    NetDescription,
+    build_net,
+    load_net,
+    net_config,
+)
 from edge_sv.models.reference import build_reference
 from edge_sv.noisy import NoisyCopy
-from edge_sv.palette import Palette
 from edge_sv.segments import SegmentRule
 from edge_sv.training.average import START, Average, make_average
 from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.history import Row, best_row, is_over, to_csv
-from edge_sv.training.initialize import start_from
+from edge_sv.training.initialize import start_from, start_heads
 from edge_sv.training.inputs import Inputs, Material, find_material
 from edge_sv.training.teacher import teacher_targets
 from edge_sv.training.trainer import Trainer
@@ -56,7 +63,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         DataError: data that cannot be read, or a folder that cannot be written.
     """
     shape = net_config(config.net.family, config.net.config)
-    compression = _plan_compression(config, inputs)
+    form = _plan_form(config, inputs, shape)
     material = find_material(config, inputs)
     _claim(out, config)
     _set_threads(config.optimizer.threads)
@@ -76,14 +83,14 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     targets = teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress)
     description = _describe(config, shape, bank)
     maker = _make_batches(config, description, bank, targets)
-    trainer = _make_trainer(config, description, maker, compression)
+    trainer = _make_trainer(config, inputs, description, maker, form)
     validation = _make_validation(config, material, description)
     has_begun = (out / STATE_FILE).is_file()
     if not has_begun or START in config.average:
         _give_first_values(config, inputs, trainer, maker)
     average = _make_average(config, inputs, trainer)
     history = _parse_history(trainer.load(out / STATE_FILE)) if has_begun else []
-    run = _Run(config, description, trainer, maker, validation, average, compression, out)
+    run = _Run(config, description, trainer, maker, validation, average, form, out)
     return run.finish(history, progress=progress, on_epoch=on_epoch)
 
 
@@ -148,23 +155,39 @@ def _make_batches(config: TrainConfig, description: NetDescription, bank: Featur
     )
 
 
-def _plan_compression(config: TrainConfig, inputs: Inputs) -> NetCompression:
-    """Make the grids of the configuration's recipe from the net that training starts from; none without a recipe."""
+def _plan_form(config: TrainConfig, inputs: Inputs, shape: NetConfig) -> TrainableForm:
+    """Make the form in which the net trains: under the configuration's recipe, from the weights training starts from.
+
+    Raises:
+        UsageError: no such net, not the net that is configured, or the recipe does not fit it.
+    """
     if config.recipe is None:
-        return NetCompression({})
+        return Uncompressed()
     if config.net.init in ("random", "reference"):
         raise UsageError(
             f"the configuration '{config.name}' compresses a net and names none",
             hint="set init in [net] to a bundled net or the folder of a float net",
         )
-    return plan_compression(load_net(inputs.find_net(config.net.init))[0], load_recipe(config.recipe))
+    model, description = load_net(inputs.find_net(config.net.init))
+    wanted, got = (description.config, description.features.num_mels), (shape, config.front_end.num_mels)
+    if got != wanted:
+        raise UsageError(
+            f"the configuration '{config.name}' compresses '{config.net.init}', which has another shape",
+            details={"got": f"{got[0]}, {got[1]} mels", "wanted": f"{wanted[0]}, {wanted[1]} mels"},
+        )
+    return plan_form(model, load_recipe(config.recipe))
 
 
 def _make_trainer(
-    config: TrainConfig, description: NetDescription, maker: BatchMaker, compression: NetCompression
+    config: TrainConfig, inputs: Inputs, description: NetDescription, maker: BatchMaker, form: TrainableForm
 ) -> Trainer:
+    """Make the trainer; a net under compression has its first weights already."""
     with _precision(config.optimizer.precision):
-        model = compression.trainable(build_net(description))
+        if config.recipe:
+            model, _ = load_net(inputs.find_net(config.net.init), frames=config.segments.frames)
+        else:
+            model = build_net(description)
+        model = form.trainable(model)
     return Trainer(
         model,
         num_classes=maker.num_classes,
@@ -194,7 +217,9 @@ def _make_validation(config: TrainConfig, material: Material, description: NetDe
 
 def _give_first_values(config: TrainConfig, inputs: Inputs, trainer: Trainer, maker: BatchMaker) -> None:
     frames = config.segments.frames
-    if config.net.init == "random":
+    if config.recipe:
+        start_heads(trainer, maker)
+    elif config.net.init == "random":
         trainer.start_averages()
     elif config.net.init == "reference":
         assert inputs.reference is not None, "find_material asks for it"
@@ -219,7 +244,7 @@ class _Run:
     maker: BatchMaker
     validation: Validation
     average: Average
-    compression: NetCompression
+    form: TrainableForm
     out: Path
 
     def finish(self, history: list[Row], *, progress: Progress, on_epoch: OnEpoch) -> NetDescription:
@@ -229,11 +254,10 @@ class _Run:
         board = tf.summary.create_file_writer(str(self.out / "tensorboard"))
         while len(history) < optimizer.epochs and not is_over(history, optimizer.patience):
             row = self._epoch(len(history), progress)
-            net.set_weights(self.average.of(self.trainer.averaged_weights()))
-            palettes = self.compression.apply(net)
+            extras = self.form.finish(net, self.average.of(self.trainer.averaged_weights()))
             history.append(row | self._errors(net))
             is_best = best_row(history) is history[-1]
-            self._keep(net, palettes, history, is_best=is_best)
+            self._keep(net, extras, history, is_best=is_best)
             self._log(board, history[-1])
             on_epoch(history[-1], is_best)
         write_atomic(self.out / "history.csv", to_csv(history))
@@ -242,6 +266,8 @@ class _Run:
     def _epoch(self, epoch: int, progress: Progress) -> Row:
         """Train one epoch, counted from 0; returns the means of the losses."""
         optimizer = self.config.optimizer
+        if self.form.begin_epoch(epoch):
+            self.trainer.compile()
         steps = range(epoch * optimizer.steps_per_epoch, (epoch + 1) * optimizer.steps_per_epoch)
         losses = []
         with closing(prefetch(self.maker, steps, optimizer.batch_size)) as batches:
@@ -261,10 +287,10 @@ class _Run:
         row = {f"dev_eer_{name}": value for name, value in eers.items()}
         return row | ({"dev_eer": float(np.mean(list(eers.values())))} if eers else {})
 
-    def _keep(self, net: tf_keras.Model, palettes: Mapping[str, Palette], history: list[Row], *, is_best: bool) -> None:
+    def _keep(self, net: tf_keras.Model, extras: Extras, history: list[Row], *, is_best: bool) -> None:
         """Write what is needed to go on; a kill between two files repeats the epoch with the same result."""
         if is_best:
-            save_net(self.out, self._describe(history[-1]), net, palettes)
+            save_compressed(self.out, self._describe(history[-1]), net, extras)
         self.trainer.save(self.out / STATE_FILE, notes=json.dumps(history).encode())
         write_atomic(self.out / "history.csv", to_csv(history))
 

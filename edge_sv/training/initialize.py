@@ -36,6 +36,11 @@ def start_from(origin: tf_keras.Model, trainer: Trainer, maker: BatchMaker) -> N
     crops = np.concatenate([batch.crops for batch in first])
     inherit(trainer.model, origin, crops)
     center_embedding(trainer.model, crops)
+    start_heads(trainer, maker)
+
+
+def start_heads(trainer: Trainer, maker: BatchMaker) -> None:
+    """Give class vectors their crops' mean embeddings and the projection its best fit, by the net as it is."""
     trainer.start_averages()
     embeddings, labels, targets = _embed_classes(trainer.model, maker)
     trainer.fit_projection(embeddings, targets)

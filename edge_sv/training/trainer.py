@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError
 from edge_sv.features import Float32
 from edge_sv.files import write_atomic
-from edge_sv.models.checkpoint import read_arrays
 from edge_sv.training.batches import Batch
 from edge_sv.training.config import LossSection, OptimizerSection
 from edge_sv.training.losses import aam_softmax, cosine_distance
@@ -55,6 +55,10 @@ class Trainer:
         self._trained += [self._projection] if self._projection is not None else []
         self._optimizer.build(self._trained)
         self.step = 0
+        self.compile()
+
+    def compile(self) -> None:
+        """Make the graph of a step anew, from what the net computes now."""
         self._compiled = tf.function(self._train_step)
 
     def start_averages(self) -> None:
@@ -107,7 +111,7 @@ class Trainer:
         gradients, norm = tf.clip_by_global_norm(gradients, MAX_GRADIENT_NORM)
         self._optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
         for average, weight in zip(self._averages, self.model.weights, strict=True):
-            average.assign(decay * average + (1 - decay) * weight)
+            average.assign(decay * average + (1 - decay) * weight if weight.dtype.is_floating else weight)
         return {**losses, "loss": total, "gradient_norm": norm}
 
     def averaged_weights(self) -> list[Float32]:
