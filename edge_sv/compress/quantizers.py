@@ -192,10 +192,16 @@ def _rounded(centroids: Float64, bits: int) -> Grid:
 
 
 def _with_best_reach(normalized: Float64, bits: int, codebook: npt.NDArray[np.int64]) -> Grid:
-    """Stretch a given codebook to where the squared error over the layer is least."""
-    values, levels = normalized.ravel(), codebook / CODEBOOK_MAX
+    """Stretch a given codebook to where the squared error over the layer is least.
+
+    With n(i) weights w nearest to level l(i), the error is sum w^2 + sum over i of r^2 l(i)^2 n(i) - 2 r l(i) sum w.
+    """
+    values, levels = np.sort(normalized.ravel()), codebook / CODEBOOK_MAX
     middles = (levels[1:] + levels[:-1]) / 2
-    errors = [
-        float(np.mean((values - reach * levels[np.searchsorted(middles, values / reach)]) ** 2)) for reach in REACHES
-    ]
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    errors = []
+    for reach in REACHES:
+        edges = np.concatenate([[0], np.searchsorted(values, reach * middles, side="right"), [len(values)]])
+        scaled = reach * levels
+        errors.append(float(scaled**2 @ np.diff(edges) - 2 * scaled @ np.diff(sums[edges])))
     return Grid(bits, codebook.astype(np.int8), float(REACHES[int(np.argmin(errors))]))
