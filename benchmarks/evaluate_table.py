@@ -24,6 +24,7 @@ import typer
 
 from edge_sv.artifact import ARTIFACT_FILE
 from edge_sv.cli.output import err_console, progress_bar
+from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.embedders import Embedder, open_artifact, open_embedder
 from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
 from edge_sv.errors import DataError
@@ -61,7 +62,7 @@ class Candidate:
 
 
 def main(
-    models: Annotated[list[str] | None, typer.Argument(help="Default: every converted net of assets/.")] = None,
+    models: Annotated[list[str] | None, typer.Argument(help="Default: the bundled nets in 8 bits.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the corpora; default: EDGE_SV_DATA.")] = None,
     reference: Annotated[
         Path | None, typer.Option(help="weights.npz of the reference net, for a row of its own.")
@@ -96,8 +97,8 @@ def main(
 
 
 def bundled_models() -> list[str]:
-    """Return the folders of all converted nets in assets/."""
-    return [str(path.parent) for path in sorted(assets_dir().glob(f"*/*/{ARTIFACT_FILE}"))]
+    """Return the folders of the bundled nets in 8 bits; `compression.py` has the others."""
+    return [str(path.parent) for path in sorted(assets_dir().glob(f"*/{DEFAULT_RECIPE}/{ARTIFACT_FILE}"))]
 
 
 def converted_net(model: str) -> Candidate:

@@ -1,0 +1,201 @@
+"""The bundled nets under every compression recipe: bytes in flash, and EER on unseen speakers of the converted model.
+
+    python benchmarks/compression.py [--nets resnet-nano] [--recipes palette_w4_ai8]
+    python benchmarks/compression_table.py
+
+Every recipe starts from the same float net and gets the same number of fine-tuning steps. A net is fine-tuned,
+converted and checked by `edge-sv convert`, then run in LiteRT over the test lists; the float nets run in Keras. What is
+finished is kept, so the command can be interrupted, and several of them may work on different nets. Needs the speech
+corpora (EDGE_SV_DATA) and hours. Check gates may refuse a result: that is a row, too, with the reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, load_artifact, net_sha256
+from edge_sv.cli.output import err_console, progress_bar
+from edge_sv.converter import find_converter
+from edge_sv.embedders import Embedder, KerasEmbedder, LiteRTEmbedder
+from edge_sv.embedding_cache import EmbeddingCache
+from edge_sv.errors import DataError
+from edge_sv.evaluate import Evaluation, embed_recordings, judge, score_list
+from edge_sv.features import Float32
+from edge_sv.files import sha256_file, write_atomic
+from edge_sv.generator import find_generator
+from edge_sv.resources import assets_dir
+from edge_sv.trials import TrialList, find_recordings, read_trials
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+WORK = REPOSITORY / "build" / "compression"
+RESULTS = REPOSITORY / "benchmarks" / "results" / "compression"
+NETS = ("resnet-thin", "resnet-nano", "df-resnet-small", "ecapa-small", "xvector-small")
+FLOAT = "float"
+RECIPES = (
+    FLOAT,
+    "static_wi8_ai8",
+    "qat_wi8_ai8",
+    "static_wi4_ai8",
+    "qat_wi4_ai8",
+    "power_w4_ai8",
+    "palette_w4_ai8",
+    "palette_w3_ai8",
+    "palette_w2_ai8",
+    "mixed_w248_ai8",
+    "mixed_w234_ai8",
+    "cluster_w4_ai8",
+    "binary_w1_ai8",
+    "binary_static_w1_ai8",
+    "sign_w1_ai8",
+)
+CORPORA = ("so762", "sc12", "dsp20", "libri")
+SUBSETS = {"dsp20 zh": "trials_test_zh.txt", "dsp20 x": "trials_test_x.txt"}
+POOLED = "pooled"
+
+Result = dict[str, Any]
+
+
+def main(
+    nets: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(NETS),
+    recipes: Annotated[str, typer.Option(help="Comma-separated; float is the net itself.")] = ",".join(RECIPES),
+    data: Annotated[Path | None, typer.Option(help="Folder of the corpora; default: EDGE_SV_DATA.")] = None,
+    work: Annotated[Path, typer.Option(help="Keeps compressed nets and embeddings.")] = WORK,
+    jobs: Annotated[int | None, typer.Option(help="Worker processes for embeddings; default: one a core.")] = None,
+) -> None:
+    """Fine-tune, convert and evaluate; one JSON file for each net and recipe."""
+    folder = data or Path(os.environ.get("EDGE_SV_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "index.csv").is_file():
+        err_console().print(f"no speech corpora at {folder}: set EDGE_SV_DATA")
+        raise typer.Exit(3)
+    with closing(EmbeddingCache(work / "embeddings")) as cache:
+        for recipe in recipes.split(","):
+            for net in nets.split(","):
+                run_cell(net, recipe, folder, work=work, cache=cache, jobs=jobs)
+
+
+def run_cell(net: str, recipe: str, data: Path, *, work: Path, cache: EmbeddingCache, jobs: int | None) -> None:
+    """Make one net's result under one recipe, unless it is there."""
+    source, out = work / net, RESULTS / net / f"{recipe}.json"
+    copy_net(assets_dir() / net, source)
+    if recipe != FLOAT:
+        refused = convert(source, recipe, data / "index.csv")
+        if refused:
+            write_result(out, {"net": net, "recipe": recipe, "refused": refused})
+            return
+    identity = net_sha256(source) if recipe == FLOAT else sha256_file(source / recipe / ARTIFACT_FILE)
+    if out.is_file() and json.loads(out.read_bytes()).get("identity") == identity:
+        return
+    artifact = None if recipe == FLOAT else load_artifact(source / recipe)
+    open_net: Callable[[], Embedder] = (
+        functools.partial(KerasEmbedder, source) if artifact is None else functools.partial(LiteRTEmbedder, artifact)
+    )
+    with progress_bar() as bar:
+        task = bar.add_task(f"{net} {recipe}")
+        lists = evaluate(open_net, data, cache, jobs, lambda done, total: bar.update(task, completed=done, total=total))
+    sizes = float_bytes(source) if artifact is None else model_bytes(artifact)
+    dev = {} if artifact is None else artifact.provenance["development"]
+    write_result(out, {"net": net, "recipe": recipe, "identity": identity, "bytes": sizes, "dev": dev, "lists": lists})
+
+
+def copy_net(bundled: Path, place: Path) -> None:
+    """Copy a float net to where its compressed forms go; the folder of assets stays as it is.
+
+    Raises:
+        DataError: another net is there.
+    """
+    if (place / "net.json").is_file():
+        if net_sha256(place) != net_sha256(bundled):
+            raise DataError(f"{place} holds another net than {bundled}", hint="remove the folder: the net has changed")
+        return
+    place.mkdir(parents=True, exist_ok=True)
+    for name in ("weights.npz", "net.json"):
+        shutil.copyfile(bundled / name, place / name)
+
+
+def convert(net: Path, recipe: str, index: Path) -> str | None:
+    """Run `edge-sv convert` unless it ran before; returns why the check refused the result, None when it did not."""
+    if (net / recipe / ARTIFACT_FILE).is_file():
+        return None
+    command = [sys.executable, "-m", "edge_sv", "convert", str(net), "--recipe", recipe, "--data", str(index)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, check=False)
+    if done.returncode == 0:
+        return None
+    last = [line for line in done.stderr.splitlines() if line.startswith("error")]
+    if done.returncode == 5:
+        return "; ".join(last)
+    raise DataError(f"{' '.join(command)} failed", details={"said": done.stderr[-800:]})
+
+
+def evaluate(
+    embedder: Callable[[], Embedder],
+    data: Path,
+    cache: EmbeddingCache,
+    jobs: int | None,
+    progress: Callable[[int, int], None],
+) -> dict[str, Result]:
+    """Score every test list, parts of lists, and all lists together under one threshold."""
+    lists: dict[str, Result] = {}
+    parts: list[tuple[str, TrialList, Float32]] = []
+    everyone: dict[str, str] = {}
+    for corpus in CORPORA:
+        folder = data / corpus
+        trials, table = read_trials(folder / "trials_test.txt"), folder / "utterances.csv"
+        recordings = find_recordings(trials, folder, utterances=table if table.is_file() else None)
+        embeddings = embed_recordings(embedder, recordings.files, cache=cache, jobs=jobs, progress=progress)
+        scores = score_list(trials, embeddings)
+        parts.append((corpus, trials, scores))
+        everyone |= {f"{corpus}/{name}": f"{corpus}/{who}" for name, who in recordings.speakers.items()}
+        lists[corpus] = figures(judge(scores, trials, recordings.speakers))
+        for name, file in SUBSETS.items() if corpus == "dsp20" else ():
+            subset = read_trials(folder / file)
+            lists[name] = figures(judge(score_list(subset, embeddings), subset, recordings.speakers))
+    pooled = TrialList(
+        tuple(
+            type(trial)(trial.label, f"{corpus}/{trial.enroll}", f"{corpus}/{trial.test}")
+            for corpus, trials, _ in parts
+            for trial in trials
+        )
+    )
+    lists[POOLED] = figures(judge(np.concatenate([scores for *_, scores in parts]), pooled, everyone))
+    return lists
+
+
+def figures(judged: Evaluation) -> Result:
+    """Return what the table needs of an evaluation, fractions."""
+    return {"eer": judged.eer, "eer_ci": judged.eer_ci, "trials": judged.trials}
+
+
+def float_bytes(net: Path) -> dict[str, int]:
+    """Return the float net's size as a .tflite, `tflite`; four bytes a weight also in C."""
+    size = len(find_converter("tflite").convert_float(net))
+    return {"tflite": size}
+
+
+def model_bytes(artifact: ModelArtifact) -> dict[str, int]:
+    """Return bytes in flash: `tflite`; `tflm`, with lookup tables where they gain; `c`, constants of generated C."""
+    generated = find_generator("c_source").generate(
+        artifact.model, prefix="net", banner="measured", speaker=True, plan=None
+    )
+    return {"tflite": len(artifact.model), "c": generated.constant_bytes}
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write one cell's file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, (json.dumps({"schema_version": 1, **result}, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    typer.run(main)
