@@ -8,7 +8,7 @@ the curve of (false-accept rate, miss rate) is a straight line: what a random ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,30 +196,112 @@ def bootstrap_by_speaker(
     sample bootstraps", IEEE TPAMI 29 (2007): the user-level bootstrap; product weights for pairs as in T. Snijders and
     S. Borgatti, "Non-parametric standard errors and tests for network statistics", Connections 22 (1999).
     """
+    drawn = _replicates(scores, labels, speakers, statistics, replicates, seed)
+    return {name: _interval(values, confidence) for name, values in drawn.items()}
+
+
+def bootstrap_difference(
+    scores: Scores,
+    reference: Scores,
+    labels: Labels,
+    *,
+    speakers: tuple[Sequence[str], Sequence[str]],
+    statistic: Statistic,
+    replicates: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Compute the percentile interval of a statistic's difference, `scores` less `reference`, on the same trials.
+
+    Both systems get the same draws of speakers, so what is hard for both cancels: the interval is much narrower than
+    those of the two systems alone. Arguments and errors are those of `bootstrap_by_speaker`.
+    """
+    statistics = {"": statistic}
+    mine, other = (_replicates(s, labels, speakers, statistics, replicates, seed)[""] for s in (scores, reference))
+    return _interval(mine - other, confidence)
+
+
+def bootstrap_means_by_speaker(
+    values: Mapping[str, npt.ArrayLike],
+    labels: Labels,
+    *,
+    speakers: tuple[Sequence[str], Sequence[str]],
+    replicates: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, tuple[float, float]]:
+    """Compute percentile intervals of means over trials when the speakers are the sample; see `bootstrap_by_speaker`.
+
+    Args:
+        values: name -> (num_trials,) numbers to average; NaN where a trial does not count for this mean.
+        labels: (num_trials,) bool.
+        speakers: of the enrollment side and of the test side, num_trials names each.
+        replicates: how many times to draw; where none of the drawn trials counts, the replicate is left out.
+        confidence: share of the replicates inside the interval.
+        seed: same seed, same interval.
+
+    Returns:
+        name -> (low, high), NaN where no trial counts.
+
+    Raises:
+        ValueError: fewer than two speakers, or labels that contradict the speakers' names.
+    """
+    table = np.stack([np.asarray(column, np.float64) for column in values.values()], axis=1)
+    counted = np.isfinite(table).astype(np.float64)
+    filled = np.where(counted > 0, table, 0.0)
+    means: list[Array] = []
+    for target_weights, other_weights in _draw_weights(np.asarray(labels, np.bool_), speakers, replicates, seed):
+        weights = target_weights + other_weights
+        with np.errstate(invalid="ignore"):
+            means.append((weights @ filled) / (weights @ counted))
+    columns = np.concatenate(means).T
+    return {
+        name: _interval(column[np.isfinite(column)], confidence) for name, column in zip(values, columns, strict=True)
+    }
+
+
+def _replicates(
+    scores: Scores,
+    labels: Labels,
+    speakers: tuple[Sequence[str], Sequence[str]],
+    statistics: Mapping[str, Statistic],
+    replicates: int,
+    seed: int,
+) -> dict[str, Array]:
+    """Draw speakers and compute each statistic, (num_usable_replicates,); the draws do not depend on the scores."""
     values, targets = _check(scores, labels)
+    order, last = _sort(values)
+    found: dict[str, list[Array]] = {name: [] for name in statistics}
+    for target_weights, other_weights in _draw_weights(targets, speakers, replicates, seed):
+        usable = (target_weights.sum(axis=1) > 0) & (other_weights.sum(axis=1) > 0)
+        rates = _error_rates(target_weights[usable][:, order], other_weights[usable][:, order], last)
+        for name, statistic in statistics.items():
+            found[name].append(statistic(*rates))
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _draw_weights(
+    targets: npt.NDArray[np.bool_], speakers: tuple[Sequence[str], Sequence[str]], replicates: int, seed: int
+) -> Iterator[tuple[Array, Array]]:
+    """Yield, some replicates at a time, what each trial weighs as a target and as a non-target trial."""
     names, numbers = np.unique([*speakers[0], *speakers[1]], return_inverse=True)
     enroll, test = numbers.reshape(2, -1)
     if len(names) < 2 or np.any((enroll == test) != targets):
         raise ValueError("speakers and labels of the trials contradict each other")
-    order, last = _sort(values)
-    enroll, test, targets = enroll[order], test[order], targets[order]
     generator = np.random.default_rng(seed)
     draws = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), size=replicates).astype(np.float64)
-    found: dict[str, list[Array]] = {name: [] for name in statistics}
     for start in range(0, replicates, _CHUNK):
         counts = draws[start : start + _CHUNK]
-        target_weights = np.where(targets, counts[:, enroll], 0.0)
-        other_weights = np.where(targets, 0.0, counts[:, enroll] * counts[:, test])
-        usable = (target_weights.sum(axis=1) > 0) & (other_weights.sum(axis=1) > 0)
-        rates = _error_rates(target_weights[usable], other_weights[usable], last)
-        for name, statistic in statistics.items():
-            found[name].append(statistic(*rates))
-    ends = (50 - 50 * confidence, 50 + 50 * confidence)
-    return {name: _interval(np.concatenate(parts), ends) for name, parts in found.items()}
+        yield (
+            np.where(targets, counts[:, enroll], 0.0),
+            np.where(targets, 0.0, counts[:, enroll] * counts[:, test]),
+        )
 
 
-def _interval(values: Array, ends: tuple[float, float]) -> tuple[float, float]:
-    low, high = np.percentile(values, ends)
+def _interval(values: Array, confidence: float) -> tuple[float, float]:
+    if len(values) == 0:
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, (50 - 50 * confidence, 50 + 50 * confidence))
     return float(low), float(high)
 
 
