@@ -15,7 +15,7 @@ from edge_sv.artifact import COMPRESSED_DIR, ModelArtifact, net_sha256, save_art
 from edge_sv.check import CheckReport, CheckSet, Steps, check_artifact, compare_with_float
 from edge_sv.compress.recipe import DEFAULT_RECIPE, load_recipe
 from edge_sv.converter import Converter, calibrate, find_converter
-from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder
+from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, find_model
 from edge_sv.errors import DataError, UsageError
 from edge_sv.evaluate import embed_recordings, score_list
 from edge_sv.features import Float32
@@ -74,6 +74,7 @@ def compress_with_data(
         out=run,
         origin=net_sha256(net),
         open_teacher=KerasEmbedder,
+        find_net=find_model,
         cache=default_work_folder().parent / "training",
         jobs=len(os.sched_getaffinity(0)),
         progress=progress,

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, out_console, print_json
 from edge_sv.compress.quantizers import QUANTIZERS
-from edge_sv.compress.recipe import CompressionRecipe, FineTuning, LayerRule, load_recipe, recipe_names
+from edge_sv.compress.recipe import FLOAT, CompressionRecipe, FineTuning, LayerRule, load_recipe, recipe_names
 
 
 def command(
@@ -63,7 +63,15 @@ def _training(tuning: FineTuning | None) -> str:
     if tuning is None or tuning.epochs == 0:
         return "Nothing is trained."
     steps = tuning.epochs * tuning.steps_per_epoch
+    weights = {
+        "speakers": tuning.aam_weight,
+        "teachers' embeddings of recordings": tuning.teacher_weight,
+        "of crops": tuning.crop_weight,
+        "frame-level maps": tuning.frame_weight,
+    }
+    goals = ", ".join(f"{goal} {weight:g}" for goal, weight in weights.items() if weight)
+    teachers = " + ".join("the float net" if name == FLOAT else name for name in tuning.teachers)
     return (
         f"Then {steps:,} steps of training with rounded weights, learning rate {tuning.learning_rate:g}, "
-        f"the float net as teacher (weight {tuning.teacher_weight:g})."
+        f"teacher: {teachers}; weights: {goals}."
     )

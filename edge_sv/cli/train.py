@@ -132,7 +132,7 @@ def _epoch_teller(bar: Progress, run: TrainConfig) -> OnEpoch:
     width = len(str(run.optimizer.epochs))
 
     def tell(row: Mapping[str, float], is_best: bool) -> None:
-        losses = "  ".join(f"{name} {row[name]:.4f}" for name in ("loss", "aam", "teacher") if name in row)
+        losses = "  ".join(f"{name} {row[name]:.4f}" for name in ("loss", "aam", "teacher", "crop", "frame") if name in row)
         eers = "  ".join(f"{name} {text}" for name, text in _eers(row))
         line = f"epoch {row['epoch']:{width}}/{run.optimizer.epochs}  {losses}" + (f"  EER {eers}" if eers else "")
         bar.console.print(line + ("  best" if is_best else ""), markup=False, soft_wrap=True)

@@ -18,20 +18,24 @@ from __future__ import annotations
 import fnmatch
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge_sv.compress.quantizers import ALLOWED_BITS, LEARNED, QUANTIZERS
 from edge_sv.errors import DataError, UsageError, unknown_name
 
 CONVERTER_BITS = 8
 DEFAULT_RECIPE = "static_wi8_ai8"
+FLOAT = "float"
+"""The net itself, before compression, by this name among a recipe's teachers."""
 RECIPES_DIR = Path(__file__).resolve().parent / "recipes"
 
 Granularity = Literal["layer", "channel"]
+Sensitivity = Literal["hessian", "embedding"]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,43 @@ class FineTuning:
         epochs: of steps_per_epoch steps each; 0: none.
         steps_per_epoch: steps.
         learning_rate: at the start, cosine to zero.
-        teacher_weight: of the cosine distance to the float net's embeddings.
+        aam_weight: of the speaker classification, AAM-softmax.
+        teachers: `float`, the net itself; names of bundled nets, folders of float nets; several are concatenated.
+        teacher_weight: of the cosine distance to the teachers' embeddings of whole clean recordings.
+        crop_weight: of the cosine distance to their embeddings of the very crops.
+        frame_weight: of the distance to their frame-level maps of the crops.
     """
 
     epochs: int = 4
     steps_per_epoch: int = 200
     learning_rate: float = 3e-4
+    aam_weight: float = 1.0
+    teachers: tuple[str, ...] = (FLOAT,)
     teacher_weight: float = 15.0
+    crop_weight: float = 0.0
+    frame_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class MixedWidths:
+    """Widths chosen layer by layer under a budget, see `edge_sv.compress.mixed`.
+
+    Layers whose rule has a quantizer take part, with any of the widths up to the rule's.
+
+    Args:
+        bits: the widths, ascending; 8 is the converter's int8.
+        budget: of all weights in flash: bytes; up to 1, a share of what they take when all have 8 bits.
+        sensitivity: how the loss of a width is estimated: by the trace of the `hessian`, or measured on the
+            `embedding`.
+    """
+
+    bits: tuple[int, ...]
+    budget: float
+    sensitivity: Sensitivity = "hessian"
+
+    def budget_bytes(self, int8_bytes: int) -> int:
+        """Return the budget in bytes of a net whose weights take so many with 8 bits."""
+        return int(self.budget * int8_bytes if self.budget <= 1 else self.budget)
 
 
 @dataclass(frozen=True)
@@ -79,12 +113,14 @@ class CompressionRecipe:
         description: one line for people.
         rules: in order; of those that match a layer the last one counts.
         fine_tuning: what follows; None: nothing.
+        mixed: how widths are chosen; None: they are the rules'.
     """
 
     name: str
     description: str
     rules: tuple[LayerRule, ...]
     fine_tuning: FineTuning | None = None
+    mixed: MixedWidths | None = None
 
     @property
     def compresses(self) -> bool:
@@ -94,6 +130,23 @@ class CompressionRecipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         return asdict(self)
+
+    def with_budget(self, budget: int | None) -> CompressionRecipe:
+        """Return the recipe with another budget in bytes; None: as it is.
+
+        Raises:
+            UsageError: it chooses no widths.
+        """
+        if budget is None:
+            return self
+        if self.mixed is None:
+            raise UsageError(
+                f"recipe '{self.name}' has no budget: its rules say how many bits each layer has",
+                hint="give a recipe that chooses widths, as mixed_w248_ai8, or leave out --budget",
+            )
+        if budget <= 1:
+            raise UsageError(f"a budget of {budget} bytes holds no net")
+        return replace(self, mixed=replace(self.mixed, budget=budget))
 
     def assign(self, layers: Iterable[str]) -> dict[str, LayerRule]:
         """Find the rule of each layer that is compressed.
@@ -137,7 +190,32 @@ class _FineTuning(_Section):
     epochs: Annotated[int, Field(ge=0)] = FineTuning.epochs
     steps_per_epoch: Annotated[int, Field(ge=1)] = FineTuning.steps_per_epoch
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = FineTuning.learning_rate
-    teacher_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = FineTuning.teacher_weight
+    aam_weight: Weight = FineTuning.aam_weight
+    teachers: tuple[Annotated[str, Field(min_length=1)], ...] = FineTuning.teachers
+    teacher_weight: Weight = FineTuning.teacher_weight
+    crop_weight: Weight = FineTuning.crop_weight
+    frame_weight: Weight = FineTuning.frame_weight
+
+    @model_validator(mode="after")
+    def _has_a_goal(self) -> Self:
+        taught = self.teacher_weight or self.crop_weight or self.frame_weight
+        if taught and not self.teachers:
+            raise ValueError("something is to be learned from teachers, but none are named")
+        if self.epochs and not taught and not self.aam_weight:
+            raise ValueError("nothing to learn: all weights are 0")
+        return self
+
+
+class _Mixed(_Section):
+    bits: Annotated[tuple[Literal[1, 2, 3, 4, 8], ...], Field(min_length=2)]
+    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    sensitivity: Sensitivity = MixedWidths.sensitivity
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if sorted(set(self.bits)) != list(self.bits):
+            raise ValueError("the widths must ascend")
+        return self
 
 
 class _Recipe(_Section):
@@ -145,6 +223,7 @@ class _Recipe(_Section):
     description: str
     rules: Annotated[tuple[_Rule, ...], Field(min_length=1)]
     fine_tuning: _FineTuning | None = None
+    mixed: _Mixed | None = None
 
 
 def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe:
@@ -166,7 +245,10 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
     for number, rule in enumerate(rules, 1):
         _check_rule(rule, rules[: number - 1], f'{source}, rule {number} (match = "{rule.match}")')
     tuning = FineTuning(**recipe.fine_tuning.model_dump()) if recipe.fine_tuning else None
-    return CompressionRecipe(recipe.name, recipe.description, rules, tuning)
+    mixed = MixedWidths(**recipe.mixed.model_dump()) if recipe.mixed else None
+    if mixed is not None:
+        _check_mixed(mixed, rules, source)
+    return CompressionRecipe(recipe.name, recipe.description, rules, tuning, mixed)
 
 
 def read_recipe(path: Path) -> CompressionRecipe:
@@ -200,6 +282,26 @@ def load_recipe(name: str) -> CompressionRecipe:
     if name not in recipe_names():
         raise unknown_name("recipe", name, recipe_names())
     return read_recipe(RECIPES_DIR / f"{name}.toml")
+
+
+def _check_mixed(mixed: MixedWidths, rules: tuple[LayerRule, ...], source: str) -> None:
+    """Refuse widths that nothing chooses, or that a rule's quantizer does not have."""
+    if not any(rule.quantizer for rule in rules):
+        raise UsageError(
+            f"{source} chooses widths, and no rule has a quantizer", hint="the layers of rules with a quantizer take part"
+        )
+    for number, rule in enumerate(rules, 1):
+        widths = [bits for bits in mixed.bits if bits <= rule.weights]
+        quantized = [bits for bits in widths if bits < CONVERTER_BITS]
+        known = ALLOWED_BITS.get(rule.quantizer or "", range(0))
+        if rule.quantizer and not (widths and all(bits in known for bits in quantized)):
+            raise UsageError(
+                f'{source}, rule {number} (match = "{rule.match}"): [mixed] needs widths that its quantizer has',
+                details={
+                    "got": f"bits = {list(mixed.bits)}, of which {rule.weights} at most by this rule",
+                    f"{rule.quantizer} has": ", ".join(map(str, known)) or "none",
+                },
+            )
 
 
 def _check_rule(rule: LayerRule, earlier: tuple[LayerRule, ...], where: str) -> None:

@@ -18,8 +18,8 @@ import tensorflow as tf
 import tf_keras
 
 from edge_sv.compress.quantizers import Grid, make_grid, quantize
-from edge_sv.compress.recipe import CompressionRecipe
-from edge_sv.compress.trainable import Extras
+from edge_sv.compress.recipe import CompressionRecipe, LayerRule
+from edge_sv.compress.trainable import Crops, Extras
 from edge_sv.errors import UsageError
 from edge_sv.features import Float32
 from edge_sv.palette import Palette
@@ -28,14 +28,16 @@ from edge_sv.palette import Palette
 class CompressedConv2D(tf_keras.layers.Conv2D):  # type: ignore[misc]
     """A convolution whose kernel takes only the values of a grid.
 
-    Set `grid` before the layer is first called; without one it is an ordinary convolution.
+    Set `grid` before the layer is first called; without one, or while it is not active, it is an ordinary convolution.
+    What is set later counts in graphs that are made later.
     """
 
     grid: Grid | None = None
+    active: bool = True
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Convolve with the rounded kernel."""
-        if self.grid is None:
+        if self.grid is None or not self.active:
             return super().convolution_op(inputs, kernel)
         values = tf.cast(self.kernel, tf.float32)
         rounded = values + tf.stop_gradient(round_to_grid(values, self.grid) - values)
@@ -69,7 +71,7 @@ class NetCompression:
 
     grids: Mapping[str, Grid]
 
-    def trainable(self, model: tf_keras.Model) -> tf_keras.Model:
+    def trainable(self, model: tf_keras.Model, _crops: Crops | None = None) -> tf_keras.Model:
         """Clone a net so that these layers compute with rounded kernels; weights keep their names and order.
 
         Without grids the net itself is returned.
@@ -113,13 +115,24 @@ def plan_compression(model: tf_keras.Model, recipe: CompressionRecipe) -> NetCom
     Raises:
         UsageError: a rule matches no layer, or one that cannot be compressed.
     """
-    kernels = {layer.name: layer for layer in model.layers if hasattr(layer, "kernel")}
     grids = {}
-    for name, rule in recipe.assign(kernels).items():
+    for name, rule in find_layers(model, recipe).items():
+        assert rule.quantizer is not None, "find_layers finds those that have one"
+        weights = np.asarray(model.get_layer(name).kernel.numpy(), np.float32)
+        grids[name] = make_grid(rule.quantizer, weights, rule.weights, per_channel=rule.granularity == "channel")
+    return NetCompression(grids)
+
+
+def find_layers(model: tf_keras.Model, recipe: CompressionRecipe) -> dict[str, LayerRule]:
+    """Find the layers that a recipe compresses, and the rule of each.
+
+    Raises:
+        UsageError: a rule matches no layer, or one that cannot be compressed.
+    """
+    kernels = {layer.name: layer for layer in model.layers if hasattr(layer, "kernel")}
+    rules = recipe.assign(kernels)
+    for name in rules:
         if type(kernels[name]) is not tf_keras.layers.Conv2D:
             kind = type(kernels[name]).__name__
             raise UsageError(f"recipe '{recipe.name}' cannot compress layer '{name}'", details={"got": kind})
-        assert rule.quantizer is not None
-        weights = np.asarray(kernels[name].kernel.numpy(), np.float32)
-        grids[name] = make_grid(rule.quantizer, weights, rule.weights, per_channel=rule.granularity == "channel")
-    return NetCompression(grids)
+    return rules

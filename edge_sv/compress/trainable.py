@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,8 @@ from edge_sv.palette import Palette
 
 Model = Any
 """A tf_keras.Model."""
+Crops = Callable[[], Float32]
+"""Makes (crops, frames, num_mels, 1), some hundred clean ones of the training speech, the same at every call."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +25,29 @@ class Extras:
     Args:
         palettes: layer -> palette, in place of that layer's kernel.
         files: file name -> bytes, whatever else the converter needs.
+        figures: for the epoch's row of the history; where `complete` is 0, the net is kept only until there is one of a
+            complete epoch.
+        provenance: JSON values that tell how the net came to be.
     """
 
     palettes: Mapping[str, Palette] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TrainableForm(Protocol):
     """A net's form under compression, made from the float net and a recipe."""
 
-    def trainable(self, model: Model) -> Model:
+    def trainable(self, model: Model, crops: Crops) -> Model:
         """Return the net to train, which computes as the compressed one will, from the float net's weights.
 
         It takes and gives what `model` does. Its list of weights may be another; layers keep their names but for a
         prefix `quant_`.
+
+        Args:
+            model: the float net.
+            crops: for a method that has to see activations before it begins.
         """
         ...
 
@@ -60,7 +71,7 @@ class TrainableForm(Protocol):
 class Uncompressed:
     """The form of a net that is not compressed."""
 
-    def trainable(self, model: Model) -> Model:
+    def trainable(self, model: Model, _crops: Crops) -> Model:
         """Return the net itself."""
         return model
 
@@ -78,4 +89,5 @@ def save_compressed(folder: Path, description: NetDescription, model: Model, ext
     """Write a net's folder with what belongs beside its weights."""
     for name, data in extras.files.items():
         write_atomic(folder / name, data)
-    save_net(folder, description, model, extras.palettes)
+    provenance = {**description.provenance, **extras.provenance}
+    save_net(folder, replace(description, provenance=provenance), model, extras.palettes)

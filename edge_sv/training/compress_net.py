@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge_sv.compress.forms import plan_form
-from edge_sv.compress.recipe import CompressionRecipe, FineTuning, load_recipe
+from edge_sv.compress.recipe import FLOAT, CompressionRecipe, FineTuning, load_recipe
 from edge_sv.compress.trainable import save_compressed
 from edge_sv.errors import UsageError
+from edge_sv.features import Float32
 from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
@@ -31,6 +33,7 @@ def compress_net(
     out: Path,
     origin: str,
     open_teacher: Callable[[Path], Teacher],
+    find_net: Callable[[str], Path],
     cache: Path,
     jobs: int = 1,
     progress: Progress,
@@ -44,6 +47,7 @@ def compress_net(
         out: the compressed net's folder, and the run's.
         origin: identity of the float net, written into the compressed one's provenance as `compressed_from`.
         open_teacher: opens a net's folder as a teacher.
+        find_net: name of another teacher than the net itself -> folder of that float net.
         cache: where feature banks and teacher embeddings are kept between runs.
         jobs: processes for features.
         progress: told of every recording, teacher embedding and step.
@@ -57,19 +61,21 @@ def compress_net(
     if plan.fine_tuning is None or plan.fine_tuning.epochs == 0:
         model, _ = load_net(net)
         form = plan_form(model, plan)
-        save_compressed(out, description, model, form.finish(model, form.trainable(model).get_weights()))
+        trained = form.trainable(model, functools.partial(_no_crops, recipe)).get_weights()
+        save_compressed(out, description, model, form.finish(model, trained))
         _note(out, plan, origin)
         return
     if data is None:
-        raise UsageError(
-            f"recipe '{recipe}' trains the net under compression, so it needs speech",
-            hint="give --data INDEX.csv: a table of speech files with training speakers",
-        )
+        raise _needs_speech(recipe)
+
+    def find(name: str) -> Path:
+        return net if name == description.name else find_net(name)
+
     inputs = Inputs(
         data=data,
         reference=None,
-        open_teacher=lambda _: open_teacher(net),
-        find_net=lambda _: net,
+        open_teacher=lambda name: open_teacher(find(name)),
+        find_net=find,
         cache=cache,
         jobs=jobs,
     )
@@ -87,9 +93,8 @@ def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) 
     values = description.to_dict()
     recorded = description.provenance.get("training") or {}
     kept = {key: recorded[key] for key in ("seed", "corpus_weights", "augment", "validation") if key in recorded}
-    loss: dict[str, Any] = {"margin": MARGIN}
-    if tuning.teacher_weight:
-        loss |= {"teachers": [description.name], "teacher_weight": tuning.teacher_weight, "teacher_projection": False}
+    if kept.get("augment", {}).get("clean_share") == 1:
+        kept["augment"] = {**kept["augment"], "copies": 0}  # degraded ones are never heard, so they need not be made
     steps = tuning.epochs * tuning.steps_per_epoch
     try:
         return TrainConfig.model_validate(
@@ -100,7 +105,7 @@ def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) 
                 "net": {"family": description.family, "config": values["config"], "init": description.name},
                 "features": values["features"],
                 "segments": values["segments"],
-                "loss": loss,
+                "loss": _loss(description.name, tuning),
                 "optimizer": {
                     "learning_rate": tuning.learning_rate,
                     "epochs": tuning.epochs,
@@ -114,6 +119,27 @@ def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) 
         raise UsageError(
             f"the record of how '{description.name}' was trained cannot be used", details={"got": str(error)}
         ) from error
+
+
+def _loss(net: str, tuning: FineTuning) -> dict[str, Any]:
+    """Make the loss section; the net itself teaches by its name, and what it teaches needs no projection."""
+    loss: dict[str, Any] = {"margin": MARGIN, "aam_weight": tuning.aam_weight}
+    weights = {key: getattr(tuning, key) for key in ("teacher_weight", "crop_weight", "frame_weight")}
+    if any(weights.values()):
+        loss |= {**weights, "teachers": [net if name == FLOAT else name for name in tuning.teachers]}
+        loss["teacher_projection"] = tuning.teachers != (FLOAT,)
+    return loss
+
+
+def _no_crops(recipe: str) -> Float32:
+    raise _needs_speech(recipe)
+
+
+def _needs_speech(recipe: str) -> UsageError:
+    return UsageError(
+        f"recipe '{recipe}' trains the net under compression, so it needs speech",
+        hint="give --data INDEX.csv: a table of speech files with training speakers",
+    )
 
 
 def _note(out: Path, recipe: CompressionRecipe, origin: str) -> None:

@@ -73,7 +73,10 @@ class AugmentSection(_Section):
 class LossSection(_Section):
     """AAM-softmax (its margin grows over `margin_epochs`) and distillation from `teachers`.
 
-    A teacher is `reference` or a float net's folder; several are concatenated.
+    A teacher is `reference`, the name of a bundled net or a float net's folder; several are concatenated. What is
+    learned from them: `teacher_weight`, embeddings of the whole clean recordings; `crop_weight`, embeddings of the very
+    crops; `frame_weight`, the crops' frame-level maps; the latter two from float nets with the same front end.
+    `teacher_projection`: map the net's outputs to the teachers' by learned weights even where the sizes agree.
     """
 
     aam_weight: NotNegative = 1.0
@@ -82,12 +85,22 @@ class LossSection(_Section):
     margin_epochs: Count = 0
     teachers: tuple[str, ...] = ()
     teacher_weight: NotNegative = 0.0
+    crop_weight: NotNegative = 0.0
+    frame_weight: NotNegative = 0.0
     teacher_projection: bool = True
+
+    @property
+    def hears_crops(self) -> bool:
+        """Whether the teachers hear every crop."""
+        return bool(self.teachers and (self.crop_weight or self.frame_weight))
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> Self:
-        if self.teachers and not self.teacher_weight:
-            raise ValueError("teachers are named, but teacher_weight is 0")
+        weights = self.teacher_weight, self.crop_weight, self.frame_weight
+        if self.teachers and not any(weights):
+            raise ValueError("teachers are named, but teacher_weight is 0, and so are crop_weight and frame_weight")
+        if any(weights) and not self.teachers:
+            raise ValueError("something is to be learned from teachers, but none are named")
         if not self.aam_weight and not self.teachers:
             raise ValueError("nothing to learn: aam_weight is 0, and there are no teachers")
         return self

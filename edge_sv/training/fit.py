@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -33,8 +34,9 @@ from edge_sv.training.average import START, Average, make_average
 from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch
 from edge_sv.training.config import TrainConfig
+from edge_sv.training.crop_teachers import CropTeachers, load_crop_teachers
 from edge_sv.training.history import Row, best_row, is_over, to_csv
-from edge_sv.training.initialize import start_from, start_heads
+from edge_sv.training.initialize import first_crops, start_from, start_heads
 from edge_sv.training.inputs import Inputs, Material, find_material
 from edge_sv.training.teacher import teacher_targets
 from edge_sv.training.trainer import Trainer
@@ -67,12 +69,12 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     material = find_material(config, inputs)
     _claim(out, config)
     _set_threads(config.optimizer.threads)
-    teachers = [inputs.open_teacher(name) for name in config.loss.teachers]
+    teachers = [inputs.open_teacher(name) for name in config.loss.teachers if config.loss.teacher_weight]
     tf_keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
     bank = open_bank(
         material.utterances,
-        config.front_end,
+        material.features,
         config.augment,
         noise=material.noise,
         seed=config.seed,
@@ -81,7 +83,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         progress=progress,
     )
     targets = teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress)
-    description = _describe(config, shape, bank)
+    description = _describe(config, material, shape, bank)
     maker = _make_batches(config, description, bank, targets)
     trainer = _make_trainer(config, inputs, description, maker, form)
     validation = _make_validation(config, material, description)
@@ -129,8 +131,8 @@ def _set_threads(count: int) -> None:
         pass  # TensorFlow has already started in this process, with its own number
 
 
-def _describe(config: TrainConfig, shape: NetConfig, bank: FeatureBank) -> NetDescription:
-    features = config.front_end
+def _describe(config: TrainConfig, material: Material, shape: NetConfig, bank: FeatureBank) -> NetDescription:
+    features = material.features
     if features.normalization != "utterance_mean" and not features.mean_start:
         features = replace(features, mean_start=tuple(round(float(v), 4) for v in bank.mean))
     return NetDescription(
@@ -187,14 +189,23 @@ def _make_trainer(
             model, _ = load_net(inputs.find_net(config.net.init), frames=config.segments.frames)
         else:
             model = build_net(description)
-        model = form.trainable(model)
+        model = form.trainable(model, functools.partial(first_crops, maker))
     return Trainer(
         model,
         num_classes=maker.num_classes,
         target_dim=maker.target_dim,
         loss=config.loss,
         optimizer=config.optimizer,
+        teachers=_crop_teachers(config, inputs, maker) if config.loss.hears_crops else None,
     )
+
+
+def _crop_teachers(config: TrainConfig, inputs: Inputs, maker: BatchMaker) -> CropTeachers:
+    """Read the teachers that hear crops; a net that learns to be another one has that one's centre as well."""
+    folders = [inputs.find_net(name) for name in config.loss.teachers]
+    teachers = load_crop_teachers(folders, frames=config.segments.frames)
+    is_itself = config.recipe is not None and folders == [inputs.find_net(config.net.init)]
+    return teachers if is_itself else teachers.centred(first_crops(maker))
 
 
 @contextmanager
@@ -255,7 +266,7 @@ class _Run:
         while len(history) < optimizer.epochs and not is_over(history, optimizer.patience):
             row = self._epoch(len(history), progress)
             extras = self.form.finish(net, self.average.of(self.trainer.averaged_weights()))
-            history.append(row | self._errors(net))
+            history.append(row | self._errors(net) | extras.figures)
             is_best = best_row(history) is history[-1]
             self._keep(net, extras, history, is_best=is_best)
             self._log(board, history[-1])

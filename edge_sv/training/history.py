@@ -16,8 +16,8 @@ def criterion(row: Row) -> float:
 
 
 def best_row(history: Sequence[Row]) -> Row:
-    """Return the best epoch, the latest of equals."""
-    return min(history, key=lambda row: (criterion(row), -row["epoch"]))
+    """Return the best epoch, the latest of equals; one in which the net was not yet complete only if all are so."""
+    return min(history, key=lambda row: (not row.get("complete", 1.0), criterion(row), -row["epoch"]))
 
 
 def is_over(history: Sequence[Row], patience: int) -> bool:

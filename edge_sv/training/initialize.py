@@ -32,18 +32,27 @@ def start_from(origin: tf_keras.Model, trainer: Trainer, maker: BatchMaker) -> N
     Raises:
         UsageError: a layer of the net has no counterpart that fits.
     """
-    first = [maker.make(BEFORE_TRAINING + i, BATCH, augmented=False) for i in range(START_BATCHES)]
-    crops = np.concatenate([batch.crops for batch in first])
+    crops = first_crops(maker)
     inherit(trainer.model, origin, crops)
     center_embedding(trainer.model, crops)
     start_heads(trainer, maker)
 
 
+def first_crops(maker: BatchMaker) -> Float32:
+    """Make the clean crops that are looked at before the first step, (crops, frames, num_mels, 1)."""
+    batches = [maker.make(BEFORE_TRAINING + i, BATCH, augmented=False) for i in range(START_BATCHES)]
+    return np.concatenate([batch.crops for batch in batches])
+
+
 def start_heads(trainer: Trainer, maker: BatchMaker) -> None:
     """Give class vectors their crops' mean embeddings and the projection its best fit, by the net as it is."""
     trainer.start_averages()
-    embeddings, labels, targets = _embed_classes(trainer.model, maker)
+    if trainer.classes is None and not trainer.has_projection:
+        return
+    embeddings, labels, targets = _embed_classes(trainer, maker)
     trainer.fit_projection(embeddings, targets)
+    if trainer.classes is None:
+        return
     classes = trainer.classes.numpy()
     for label in np.unique(labels):
         classes[label] = normalize_length(embeddings[labels == label]).mean(axis=0)
@@ -111,13 +120,13 @@ def center_embedding(model: tf_keras.Model, features: Float32) -> None:
     layer.set_weights([kernel, bias - mean])
 
 
-def _embed_classes(model: tf_keras.Model, maker: BatchMaker) -> tuple[Float32, npt.NDArray[Any], Float32]:
-    """Embed enough clean crops to see nearly every class: embeddings, labels, targets."""
-    rounds = max(1, 4 * maker.num_classes // BATCH)
+def _embed_classes(trainer: Trainer, maker: BatchMaker) -> tuple[Float32, npt.NDArray[Any], Float32]:
+    """Embed clean crops: embeddings, labels, targets; enough to see nearly every class, where classes are learned."""
+    rounds = START_BATCHES if trainer.classes is None else max(1, 4 * maker.num_classes // BATCH)
     batches = [maker.make(BEFORE_TRAINING + i, BATCH, augmented=False) for i in range(rounds)]
-    embeddings = [np.asarray(model.predict(b.crops, verbose=0), np.float32) for b in batches]
+    embeddings = [np.asarray(trainer.model.predict(b.crops, verbose=0), np.float32) for b in batches]
     return (
         np.concatenate(embeddings),
         np.concatenate([b.labels for b in batches]),
-        np.concatenate([b.targets for b in batches]),
+        np.concatenate([trainer.targets(b) for b in batches]),
     )

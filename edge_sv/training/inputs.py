@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sv.errors import UsageError
+from edge_sv.features import FeatureConfig
 from edge_sv.training.average import START
 from edge_sv.training.batches import corpus_shares
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.corpus import NoiseFiles, Utterance, read_corpus, read_noise
+from edge_sv.training.crop_teachers import common_front_end
 from edge_sv.training.teacher import Teacher
 from edge_sv.training.validation import DevList, read_dev_lists
 
@@ -43,8 +45,9 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Material:
-    """The recordings and lists of a run, found but not read."""
+    """The recordings and lists of a run, found but not read, and the front end under which they are heard."""
 
+    features: FeatureConfig
     utterances: tuple[Utterance, ...]
     noise: NoiseFiles
     dev_lists: list[DevList]
@@ -57,6 +60,11 @@ def find_material(config: TrainConfig, inputs: Inputs) -> Material:
         DataError: recordings or lists are missing.
         UsageError: the configuration names a corpus, noise or a net that is not there.
     """
+    if config.loss.hears_crops and "reference" in config.loss.teachers:
+        raise UsageError(
+            f"the configuration '{config.name}' has the reference net teach crops or frames, which float nets alone do",
+            hint="let it teach by teacher_weight alone",
+        )
     if "reference" in (config.net.init, *config.loss.teachers) and inputs.reference is None:
         raise UsageError(
             f"the configuration '{config.name}' uses the reference net", hint="give --reference path/to/weights.npz"
@@ -64,9 +72,12 @@ def find_material(config: TrainConfig, inputs: Inputs) -> Material:
     named = {config.net.init, *config.loss.teachers} - {"random", "reference"}
     for name in named | config.average.keys() - {START}:
         inputs.find_net(name)
+    hearing = [(name, inputs.find_net(name)) for name in config.loss.teachers if config.loss.hears_crops]
+    features = common_front_end(config.front_end, hearing)
     utterances = read_corpus(inputs.data)
     corpus_shares(utterances, config.corpus_weights)
     return Material(
+        features,
         utterances,
         read_noise(inputs.root / config.augment.noise) if config.augment.noise else NoiseFiles(),
         read_dev_lists([inputs.root / name for name in config.validation.trials]),

@@ -16,6 +16,7 @@ from edge_sv.features import Float32
 from edge_sv.files import write_atomic
 from edge_sv.training.batches import Batch
 from edge_sv.training.config import LossSection, OptimizerSection
+from edge_sv.training.crop_teachers import CropTeachers, FrameMatch
 from edge_sv.training.losses import aam_softmax, cosine_distance
 
 MAX_GRADIENT_NORM = 5.0
@@ -31,6 +32,7 @@ class Trainer:
         target_dim: length of the teachers' embeddings, 0 without teachers.
         loss: weights and margins.
         optimizer: rates and sizes.
+        teachers: float nets that hear the crops; needed where the loss has a weight for crops or frames.
     """
 
     def __init__(
@@ -41,21 +43,38 @@ class Trainer:
         target_dim: int,
         loss: LossSection,
         optimizer: OptimizerSection,
+        teachers: CropTeachers | None = None,
     ) -> None:
-        self.model, self._loss, self._config = model, loss, optimizer
+        self.model, self._loss, self._config, self._teachers = model, loss, optimizer, teachers
         dim = int(model.output_shape[-1])
         random = tf.random.stateless_normal
-        self.classes = tf.Variable(random((num_classes, dim), (1, 2)) * 0.1, name="classes")
+        self.classes: tf.Variable | None = None
+        if loss.aam_weight:
+            self.classes = tf.Variable(random((num_classes, dim), (1, 2)) * 0.1, name="classes")
         self._projection: tf.Variable | None = None
+        target_dim = target_dim or (teachers.embedding_dim if teachers and loss.crop_weight else 0)
         if target_dim and (loss.teacher_projection or target_dim != dim):
             self._projection = tf.Variable(random((dim, target_dim), (3, 4)) * dim**-0.5, name="projection")
+        self._frames = FrameMatch(model, teachers, loss) if teachers and loss.frame_weight else None
         self._averages = [tf.Variable(w, trainable=False) for w in model.weights]
         self._optimizer = tf_keras.optimizers.AdamW(optimizer.learning_rate, weight_decay=optimizer.weight_decay)
-        self._trained = [*model.trainable_variables, self.classes]
-        self._trained += [self._projection] if self._projection is not None else []
+        self._trained = [*model.trainable_variables]
+        self._trained += [head for head in (self.classes, self._projection) if head is not None]
+        self._trained += self._frames.variables if self._frames else []
         self._optimizer.build(self._trained)
         self.step = 0
         self.compile()
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether embeddings are mapped to the teachers' by learned weights."""
+        return self._projection is not None
+
+    def targets(self, batch: Batch) -> Float32:
+        """Return what the mapped embeddings of a batch should be: (batch, target_dim), from whoever teaches."""
+        if batch.targets.shape[-1] or self._teachers is None:
+            return batch.targets
+        return np.asarray(self._teachers.embed(tf.constant(batch.crops))[0], np.float32)
 
     def compile(self) -> None:
         """Make the graph of a step anew, from what the net computes now."""
@@ -83,7 +102,7 @@ class Trainer:
         return self._loss.margin * (min(1.0, step / grow) if grow else 1.0)
 
     def train(self, batch: Batch) -> dict[str, float]:
-        """Do one step; returns `aam` and `teacher` (as far as they count), `loss` and `gradient_norm`."""
+        """Do one step; returns `aam`, `teacher`, `crop`, `frame` (as far as they count), `loss`, `gradient_norm`."""
         self._optimizer.learning_rate.assign(self.learning_rate(self.step))
         decay = min(self._config.ema_decay, (1 + self.step) / (10 + self.step))
         values = self._compiled(
@@ -97,22 +116,35 @@ class Trainer:
         return {name: float(value) for name, value in values.items()}
 
     def _train_step(self, crops: Any, labels: Any, targets: Any, margin: Any, decay: Any) -> dict[str, Any]:
+        taught = self._teachers.embed(crops) if self._teachers else (None, [])
         with tf.GradientTape() as tape:
-            embeddings = tf.cast(self.model(crops, training=True), tf.float32)
-            losses = {}
-            if self._loss.aam_weight:
-                losses["aam"] = aam_softmax(embeddings, self.classes, labels, margin=margin, scale=self._loss.scale)
-            if self._loss.teacher_weight and targets.shape[-1]:
-                mapped = embeddings if self._projection is None else tf.matmul(embeddings, self._projection)
-                losses["teacher"] = cosine_distance(mapped, targets)
-            weights = {"aam": self._loss.aam_weight, "teacher": self._loss.teacher_weight}
-            total = weights["aam"] * losses.get("aam", 0.0) + weights["teacher"] * losses.get("teacher", 0.0)
+            losses = self._losses(crops, labels, targets, margin, taught)
+            total = tf.add_n([getattr(self._loss, f"{name}_weight") * loss for name, loss in losses.items()])
         gradients = tape.gradient(total, self._trained, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradients, norm = tf.clip_by_global_norm(gradients, MAX_GRADIENT_NORM)
         self._optimizer.apply_gradients(zip(gradients, self._trained, strict=True))
         for average, weight in zip(self._averages, self.model.weights, strict=True):
             average.assign(decay * average + (1 - decay) * weight if weight.dtype.is_floating else weight)
         return {**losses, "loss": total, "gradient_norm": norm}
+
+    def _losses(
+        self, crops: Any, labels: Any, targets: Any, margin: Any, taught: tuple[Any, list[Any]]
+    ) -> dict[str, Any]:
+        """Compute the losses that count, by the first part of their weights' names."""
+        net, loss = self._frames.net if self._frames else self.model, self._loss
+        outputs = net(crops, training=True)
+        embeddings = tf.cast(outputs[0] if self._frames else outputs, tf.float32)
+        mapped = embeddings if self._projection is None else tf.matmul(embeddings, self._projection)
+        losses = {}
+        if loss.aam_weight:
+            losses["aam"] = aam_softmax(embeddings, self.classes, labels, margin=margin, scale=loss.scale)
+        if loss.teacher_weight and targets.shape[-1]:
+            losses["teacher"] = cosine_distance(mapped, targets)
+        if loss.crop_weight and self._teachers:
+            losses["crop"] = cosine_distance(mapped, taught[0])
+        if self._frames:
+            losses["frame"] = self._frames.distance(tf.cast(outputs[1], tf.float32), taught[1])
+        return losses
 
     def averaged_weights(self) -> list[Float32]:
         """Return the exponential average of the net's weights, in the order of `model.weights`."""

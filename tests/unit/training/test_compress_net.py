@@ -13,7 +13,7 @@ from edge_sv.models.checkpoint import load_net
 from edge_sv.palette import load_palettes
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.config import TrainConfig
-from edge_sv.training.fit import train
+from edge_sv.training.fit import read_history, train
 from edge_sv.training.inputs import Inputs
 
 RULES = """
@@ -61,6 +61,7 @@ class Compress:
             out=self.folder / out,
             origin="abc",
             open_teacher=KerasEmbedder,
+            find_net=Path,
             cache=self.folder / "cache",
             progress=quiet,
         )
@@ -111,3 +112,26 @@ def test_fine_tuning_needs_data(compress: Compress) -> None:
 def test_a_rule_without_a_layer_is_told_before_training(compress: Compress) -> None:
     with pytest.raises(UsageError, match="rule 1 matches no layer"):
         compress(RULES.replace('"*"', '"block9_*"') + TUNING)
+
+
+DISTIL = "[fine_tuning]\nepochs = 3\nsteps_per_epoch = 4\nlearning_rate = 1e-2\naam_weight = 0.0\nteacher_weight = 0.0\n"
+
+
+def test_the_float_net_teaches_crops_and_frames(compress: Compress, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hears them in the training step, so nothing is embedded before the first one, and every loss falls."""
+
+    def refuse(_net: Path) -> KerasEmbedder:
+        raise AssertionError("whole recordings are embedded although nobody learns from them")
+
+    monkeypatch.setattr("tests.unit.training.test_compress_net.KerasEmbedder", refuse)
+    out = compress(RULES + DISTIL + "crop_weight = 15.0\nframe_weight = 5.0\n")
+    rows = read_history(out)
+    assert [set(row) & {"aam", "teacher", "crop", "frame"} for row in rows] == [{"crop", "frame"}] * 3
+    for name in ("crop", "frame"):
+        assert 0 < rows[-1][name] < rows[0][name]
+    assert not list((compress.folder / "cache").glob("teacher-*"))
+    recorded = load_net(out)[1].provenance["training"]["loss"]
+    assert (recorded["crop_weight"], recorded["frame_weight"], recorded["teachers"]) == (15.0, 5.0, ["tiny"])
+    kept = {path.name: path.read_bytes() for path in out.glob("*.npz")}
+    compress(RULES + DISTIL + "crop_weight = 15.0\nframe_weight = 5.0\n", out="other")
+    assert {path.name: path.read_bytes() for path in (compress.folder / "other").glob("*.npz")} == kept
