@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,10 @@ _TYPES: dict[int, tuple[type[np.generic] | None, int]] = {
     schema.TensorType.INT8: (np.int8, 8),
     schema.TensorType.INT4: (None, 4),
 }
+DECODE = "TFLM_DECODE"
+"""Custom operator of TensorFlow Lite Micro that expands lookup tables; its inputs are pairs of indices and table."""
+_TABLE_BITS = 5
+"""Byte of a table's header whose low bits are an index's width."""
 WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 """Operators whose inputs are data, weights, bias."""
 
@@ -98,9 +102,13 @@ def operators(model: Any) -> list[Operator]:
 
 
 def operator_kind(code: Any) -> str:
-    """Name an entry of a model's `operatorCodes`."""
+    """Name an entry of a model's `operatorCodes`; a custom operator by its own name."""
     number = max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
-    return OPERATOR_NAMES.get(number, f"operator {number}")
+    kind = OPERATOR_NAMES.get(number, f"operator {number}")
+    name = code.customCode
+    if kind != "CUSTOM" or not name:
+        return kind
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def tensor_name(tensor: Any) -> str:
@@ -124,6 +132,11 @@ def tensor_data(model: Any, tensor: Any) -> npt.NDArray[Any] | None:
     return raw if dtype is None else raw.view(dtype).reshape(tensor_shape(tensor))
 
 
+def tensor_bits(tensor: Any) -> int:
+    """Return the bits of a tensor's values."""
+    return _TYPES[tensor.type][1]
+
+
 def tensor_scale(tensor: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]] | None:
     """Return a tensor's scales and zero points, None when it is not quantized."""
     quantization = tensor.quantization
@@ -133,30 +146,54 @@ def tensor_scale(tensor: Any) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.i
 
 
 def profile_operators(model: Any) -> tuple[LayerProfile, ...]:
-    """Describe what each operator costs; a constant that several share counts where it is first used."""
-    seen: set[int] = set()
-    return tuple(_profile(model, operator, seen) for operator in operators(model))
+    """Describe what each operator costs; a constant that several share counts where it is first used.
+
+    Lookup tables count where their values go, and the operators that expand them are left out.
+    """
+    seen, decoded = {0}, decoded_tensors(model)
+    return tuple(_profile(model, operator, seen, decoded) for operator in operators(model) if operator.kind != DECODE)
 
 
-def _profile(model: Any, operator: Operator, seen: set[int]) -> LayerProfile:
+def decoded_tensors(model: Any) -> dict[int, tuple[int, int]]:
+    """Find the tensors that DECODE operators expand; returns each one's number -> those of its indices and table."""
+    tensors = model.subgraphs[0].tensors
+    found: dict[int, tuple[int, int]] = {}
+    for operator in operators(model):
+        if operator.kind == DECODE:
+            pairs = zip(operator.inputs[::2], operator.inputs[1::2], strict=False)
+            found |= dict(zip(operator.outputs, pairs, strict=False))
+    return {i: pair for i, pair in found.items() if all(n >= 0 and _is_constant(model, tensors[n]) for n in pair)}
+
+
+def _profile(model: Any, operator: Operator, seen: set[int], decoded: Mapping[int, tuple[int, int]]) -> LayerProfile:
     tensors = model.subgraphs[0].tensors
     output = tensors[operator.outputs[0]]
-    constants = [(i, tensors[i]) for i in operator.inputs if i >= 0 and _is_constant(model, tensors[i])]
-    weights = [tensor for _, tensor in constants] if operator.kind in WEIGHTED else []
+    constants = [i for i in operator.inputs if i >= 0 and (i in decoded or _is_constant(model, tensors[i]))]
+    weights = constants if operator.kind in WEIGHTED else []
     weight_bytes = 0
-    for index, tensor in constants:
+    for index in [part for i in constants for part in (i, *decoded.get(i, ()))]:
+        tensor = tensors[index]
         weight_bytes += 0 if tensor.buffer in seen else len(model.buffers[tensor.buffer].data)
-        weight_bytes += 0 if -1 - index in seen else _scale_bytes(tensor)
+        weight_bytes += 0 if -1 - index in seen else scale_bytes(tensor)
         seen.update((tensor.buffer, -1 - index))
     return LayerProfile(
         name=tensor_name(output),
         kind=operator.kind,
         output_shape=tensor_shape(output)[1:],
-        parameters=sum(_count(tensor) for tensor in weights),
-        weight_bits=_TYPES[weights[0].type][1] if weights else 0,
+        parameters=sum(_count(tensors[i]) for i in weights),
+        weight_bits=weight_bits(model, weights[0], decoded) if weights else 0,
         weight_bytes=weight_bytes,
         macs=_macs(operator, [tensor_shape(tensors[i]) for i in operator.inputs if i >= 0], tensor_shape(output)),
     )
+
+
+def weight_bits(model: Any, index: int, decoded: Mapping[int, tuple[int, int]]) -> int:
+    """Return the bits of a weight, or of its index where it comes out of a table."""
+    tensors = model.subgraphs[0].tensors
+    if index not in decoded:
+        return tensor_bits(tensors[index])
+    table = tensor_data(model, tensors[decoded[index][1]])
+    return 0 if table is None or len(table) <= _TABLE_BITS else int(table[_TABLE_BITS]) & 7
 
 
 def _macs(operator: Operator, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
@@ -173,7 +210,8 @@ def _macs(operator: Operator, inputs: list[tuple[int, ...]], output: tuple[int, 
     return 0
 
 
-def _scale_bytes(tensor: Any) -> int:
+def scale_bytes(tensor: Any) -> int:
+    """Count the bytes of a tensor's scales and zero points."""
     scale = tensor_scale(tensor)
     return 0 if scale is None else scale[0].nbytes + scale[1].nbytes
 

@@ -21,15 +21,17 @@ PlanName = Literal["static", "streaming"]
 
 @dataclass(frozen=True)
 class CodeOptions:
-    """How a net is written.
+    """How a net is written into a package.
 
     Args:
-        prefix: of every public name.
-        plan: None takes the one that needs less memory.
+        prefix: of every public name in generated code.
+        plan: of generated code; None takes the one that needs less memory.
+        lookup_tables: for TensorFlow Lite Micro, write weights of few values as lookup tables where that saves flash.
     """
 
     prefix: str = DEFAULT_PREFIX
     plan: PlanName | None = None
+    lookup_tables: bool = True
 
 
 DEFAULT_CODE = CodeOptions()
@@ -70,6 +72,25 @@ class Port:
 
 
 @dataclass(frozen=True)
+class ConstantBytes:
+    """What a constant array of a net's source takes in flash; equal arrays are there once, for the first that uses it.
+
+    Args:
+        layer: output of the operator that uses it, as the model names it.
+        kind: of the operator, `CONV_2D`.
+        part: what it is: `weights`, `codebook`, `bias`, `multiplier`, `shift`, or another parameter of its kernel.
+        bits: of a value; of weights with a codebook, of an index.
+        bytes: of the array.
+    """
+
+    layer: str
+    kind: str
+    part: str
+    bits: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class GeneratedNet:
     """A net as source code.
 
@@ -80,7 +101,7 @@ class GeneratedNet:
         plan: the one that was written.
         plans: what every plan would need, for comparison.
         ram_bytes: of the net's state or arena.
-        constant_bytes: weights and tables in flash.
+        constants: weights and tables in flash, in the order they are emitted.
         kernels: C functions that compute it, sorted.
     """
 
@@ -90,8 +111,13 @@ class GeneratedNet:
     plan: PlanName
     plans: tuple[PlanCost, ...]
     ram_bytes: int
-    constant_bytes: int
+    constants: tuple[ConstantBytes, ...] = field(repr=False)
     kernels: tuple[str, ...]
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of all weights and tables in flash."""
+        return sum(constant.bytes for constant in self.constants)
 
 
 @runtime_checkable

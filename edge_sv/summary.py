@@ -1,20 +1,24 @@
-"""What a model of any kind is made of: its layers, their sizes, and what a second of speech costs."""
+"""What a model of any kind is made of: its layers, their sizes in flash, and what a second of speech costs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_sv.artifact import ARTIFACT_FILE
+from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact
 from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.embedders.open import asset_names, find_model, open_artifact
 from edge_sv.errors import DataError, ToolMissing, unknown_name
 from edge_sv.features import FeatureConfig
 from edge_sv.flatbuffer import parse_model, profile_operators, tensor_shape
+from edge_sv.package import DevicePackage, read_package
+from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.profile import LayerProfile
+from edge_sv.size_table import SizeTable, count_tflite, size_tables
 
-CONVERTED_FILES = (ARTIFACT_FILE, "manifest.json", f"{DEFAULT_RECIPE}/{ARTIFACT_FILE}")
+CONVERTED_FILES = (ARTIFACT_FILE, MANIFEST_FILE, f"{DEFAULT_RECIPE}/{ARTIFACT_FILE}")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class ModelSummary:
         frames: the net's input length.
         hop_ms: distance between frames; None for a file that does not tell its front end.
         file_bytes: of a converted model.
+        flash: form -> bytes of each layer, of a converted model.
+        sizes: what the whole package costs, of a package; see docs/package-manifest.md.
     """
 
     name: str
@@ -36,6 +42,8 @@ class ModelSummary:
     frames: int
     hop_ms: float | None = None
     file_bytes: int | None = None
+    flash: Mapping[str, SizeTable] = field(default_factory=dict)
+    sizes: Mapping[str, int | None] | None = None
 
     @property
     def parameters(self) -> int:
@@ -69,6 +77,8 @@ class ModelSummary:
             "weight_bytes": self.weight_bytes,
             "macs": self.macs,
             "macs_per_second": self.macs_per_second,
+            "flash": {form: table.to_dict() for form, table in self.flash.items()},
+            "sizes": None if self.sizes is None else dict(self.sizes),
             "layers": [layer.to_dict() for layer in self.layers],
         }
 
@@ -93,7 +103,13 @@ def summarize_model(model: str, *, float_net: bool = False) -> ModelSummary:
         return _summarize_file(path)
     if float_net or not any((path / file).is_file() for file in CONVERTED_FILES):
         return _summarize_float(path)
-    artifact = open_artifact(path)
+    if not (path / ARTIFACT_FILE).is_file() and (path / MANIFEST_FILE).is_file():
+        package = read_package(path)
+        return _summarize_converted(package.artifact, package)
+    return _summarize_converted(open_artifact(path), None)
+
+
+def _summarize_converted(artifact: ModelArtifact, package: DevicePackage | None) -> ModelSummary:
     return ModelSummary(
         name=artifact.name,
         precision=artifact.recipe,
@@ -101,6 +117,8 @@ def summarize_model(model: str, *, float_net: bool = False) -> ModelSummary:
         frames=artifact.segments.frames,
         hop_ms=artifact.features.hop_ms,
         file_bytes=len(artifact.model),
+        flash=size_tables(package or artifact),
+        sizes=None if package is None else package.manifest.sizes.model_dump(),
     )
 
 
@@ -147,6 +165,7 @@ def _summarize_file(path: Path) -> ModelSummary:
         frames=shape[1] if len(shape) > 1 else 1,
         hop_ms=None if features is None else features.hop_ms,
         file_bytes=len(data),
+        flash={table.form: table for table in [count_tflite(data)]},
     )
 
 

@@ -114,6 +114,7 @@ def describe_generated(net: GeneratedNet, code: CodeOptions) -> schema.Generated
         plan=net.plan,
         plans=tuple(schema.PlanPart(**asdict(cost)) for cost in net.plans),
         kernels=net.kernels,
+        constants=tuple(schema.ConstantPart(**asdict(constant)) for constant in net.constants),
         inputs=tuple(schema.Port(**asdict(port)) for port in net.inputs),
         outputs=tuple(schema.Port(**asdict(port)) for port in net.outputs),
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from edge_sv.errors import DataError
 
 MANIFEST_FILE = "manifest.json"
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 
 class _Part(BaseModel):
@@ -112,16 +112,48 @@ class PlanPart(_Part):
     note: str
 
 
+class ConstantPart(_Part):
+    """An array of constants in the generated code."""
+
+    layer: str
+    kind: str
+    part: str
+    bits: int
+    bytes: int
+
+
 class GeneratedPart(_Part):
-    """The net as source code."""
+    """The net as source code; `constants` is null in packages of version 2."""
 
     generator: str
     prefix: str
     plan: str
     plans: tuple[PlanPart, ...]
     kernels: tuple[str, ...]
+    constants: tuple[ConstantPart, ...] | None = None
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+
+
+class TablePart(_Part):
+    """Weights that are indices and tables of values."""
+
+    layer: str
+    bits: int
+    tables: int
+    plain_bytes: int
+    bytes: int
+
+
+class LookupPart(_Part):
+    """Lookup tables in the model, and what the package would be without."""
+
+    plain_sha256: str
+    plain_model_bytes: int
+    plain_flash_bytes: int
+    plain_ram_bytes: int
+    tables: tuple[TablePart, ...]
+    skipped: tuple[str, ...]
 
 
 class Golden(_Part):
@@ -135,7 +167,7 @@ class Golden(_Part):
 class Manifest(_Part):
     """The whole manifest. A package of a bare net, without a front end, has null for all that a speaker net has."""
 
-    schema_version: Literal[1, 2]
+    schema_version: Literal[1, 2, 3]
     tool: Tool
     target: Device
     model: Model
@@ -150,6 +182,7 @@ class Manifest(_Part):
     operators: tuple[str, ...]
     arena: ArenaPart | None
     generated: GeneratedPart | None = None
+    lookup: LookupPart | None = None
     sizes: Sizes
     layers: tuple[dict[str, Any], ...]
     check: dict[str, Any] | None

@@ -123,6 +123,25 @@ class TestConverted:
         assert (document["precision"], document["macs"]) == ("static_wi8_ai8", MACS)
         assert document["file_bytes"] == (artifact / "model.tflite").stat().st_size
 
+    def test_bytes_in_flash_add_up_to_the_file(self, artifact: Path) -> None:
+        document = summary(artifact, without_tensorflow=True)
+        (table,) = document["flash"].values()  # in float it does not compile to C
+        assert table["total"] == document["file_bytes"]
+        assert table["total"] == table["structure"] + sum(layer["total"] for layer in table["layers"])
+        (stem,) = [layer for layer in table["layers"] if "stem" in layer["name"]]
+        assert (stem["bits"], stem["weights"]) == (32, 4 * 144)
+
+    def test_flash_in_words(self, artifact: Path) -> None:
+        lines = [line.split() for line in edge_sv(artifact, "--flash").stdout.splitlines()]
+        assert lines[0] == [*"as a .tflite bits weights codebook scales biases other bytes".split()]
+        (total,) = [line for line in lines if line[:1] == ["total"]]
+        assert total[-1] == f"{(artifact / 'model.tflite').stat().st_size:,}"
+
+    def test_float_net_has_nothing_in_flash(self, float_net: Path) -> None:
+        result = edge_sv(float_net, "--flash")
+        assert result.returncode == 2 and "not converted" in result.stderr
+        assert summary(float_net)["flash"] == {}
+
     def test_file_tells_its_operators(self, tflite_file: Path) -> None:
         document = summary(tflite_file, without_tensorflow=True)
         assert (document["macs"], document["frames"]) == (MACS, 50)

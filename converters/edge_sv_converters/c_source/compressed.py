@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
+from edge_sv.flatbuffer import DECODE
 from edge_sv_converters.c_source.graph import Graph, Operation, Palette, Tensor
 
-DECODE = "TFLM_DECODE"
 WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
 MAX_BITS = 4
 WORTH = 0.75
@@ -122,26 +122,28 @@ def _bytes(operation: Operation, tensor: Tensor) -> npt.NDArray[np.uint8]:
 def _decode_table(
     operation: Operation, encoded: npt.NDArray[np.uint8], table: npt.NDArray[np.uint8], output: Tensor
 ) -> Tensor:
-    """Look up values: big-endian indices of 1 to 7 bits; a table for all, or one for each slice of an axis."""
+    """Look up values: indices of 1 to 7 bits, the highest first; one table (stride 0), or one for each slice."""
     if len(table) < _HEADER_BYTES or table[0] != _LUT or table[1] != _VERSION or table[4] != _VERSION:
         raise operation.refuse("it is no lookup table of version 1", hint="compress with lookup tables")
     axis, bits, stride = int(table[5]) >> 4, int(table[5]) & 7, int(table[6])
-    channels = 1 if axis == _ONE_TABLE else output.shape[axis] if axis < len(output.shape) else -1
-    if (channels > 1) != (output.scale is not None and len(output.scale) > 1):
+    one = stride == 0 or axis == _ONE_TABLE
+    channels = 1 if one else output.shape[axis] if axis < len(output.shape) else -1
+    if stride and (channels > 1) != (output.scale is not None and len(output.scale) > 1):
         raise operation.refuse(
             "it has one table for weights with a scale for each channel, or the reverse, which TensorFlow Lite Micro "
             "decodes to other values",
             hint="compress per tensor what is quantized per tensor, per channel what is quantized per channel",
         )
     dtype = np.dtype(output.dtype if output.dtype != "int4" else "int8")
-    if channels < 1 or bits < 1 or len(table) != _HEADER_BYTES + channels * stride * dtype.itemsize:
+    entries = stride or (len(table) - _HEADER_BYTES) // dtype.itemsize
+    if min(channels, bits, entries) < 1 or len(table) != _HEADER_BYTES + channels * entries * dtype.itemsize:
         raise operation.refuse(f"its table of {len(table)} bytes does not fit {output.shape} {output.dtype}")
     if len(encoded) != (output.elements * bits + 7) // 8:
         raise operation.refuse(f"it has {len(encoded)} bytes for {output.elements} indices of {bits} bits")
-    codebook = table[_HEADER_BYTES:].view(dtype).reshape(channels, stride)
+    codebook = table[_HEADER_BYTES:].view(dtype).reshape(channels, entries)
     digits = np.unpackbits(encoded)[: output.elements * bits].reshape(output.elements, bits)
     indices = (digits @ (1 << np.arange(bits)[::-1])).astype(np.uint8).reshape(output.shape)
-    if indices.max() >= stride:
-        raise operation.refuse(f"an index is {indices.max()} in a table of {stride}")
+    if indices.max() >= entries:
+        raise operation.refuse(f"an index is {indices.max()} in a table of {entries}")
     rows = 0 if channels == 1 else np.arange(channels).reshape([-1 if n == axis else 1 for n in range(indices.ndim)])
     return replace(output, values=codebook[rows, indices])

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
+from edge_sv.generator import ConstantBytes
 from edge_sv.package.render import c_float, c_floats, c_ints
-from edge_sv_converters.c_source.calls import Array, KernelCall, Program, Struct, Value
+from edge_sv_converters.c_source.calls import Array, Call, KernelCall, Program, Struct, Value
 from edge_sv_converters.c_source.graph import Tensor
 
 C_TYPES = {
@@ -36,13 +37,13 @@ class Constants:
         definitions: C text of each, in the order that they need each other.
         params: call number -> name of its parameter struct.
         tensors: constant tensor index -> name of its array.
-        array_bytes: what the arrays occupy.
+        arrays: what each array occupies.
     """
 
     definitions: tuple[str, ...] = field(repr=False)
     params: Mapping[int, str]
     tensors: Mapping[int, str]
-    array_bytes: int
+    arrays: tuple[ConstantBytes, ...] = field(repr=False)
 
 
 def identifier(text: str) -> str:
@@ -57,12 +58,13 @@ def define_constants(program: Program) -> Constants:
     tensors: dict[int, str] = {}
     for number, call in enumerate(program.calls):
         name = f"op{number}_{identifier(call.output.name)}"
+        pool.call = call
         for tensor in call.inputs:
             if tensor.constant and tensor.index not in tensors:
                 tensors[tensor.index] = pool.array(tensor_array(tensor), f"t{tensor.index}_{identifier(tensor.name)}")
         if isinstance(call, KernelCall):
             params[number] = pool.struct(call.params, name)
-    return Constants(tuple(pool.definitions), params, tensors, pool.array_bytes)
+    return Constants(tuple(pool.definitions), params, tensors, tuple(pool.arrays))
 
 
 def tensor_array(tensor: Tensor) -> Array:
@@ -77,19 +79,23 @@ def tensor_array(tensor: Tensor) -> Array:
 
 
 class _Pool:
-    """Collects definitions."""
+    """Collects definitions; `call` is the one they are for."""
+
+    call: Call
 
     def __init__(self) -> None:
         self.definitions: list[str] = []
-        self.array_bytes = 0
+        self.arrays: list[ConstantBytes] = []
         self._names: dict[tuple[str, int, bytes], str] = {}
 
-    def array(self, array: Array, name: str) -> str:
+    def array(self, array: Array, name: str, *, part: str = "constant", bits: int | None = None) -> str:
         values = np.ascontiguousarray(array.values)
         key = (values.dtype.name, array.alignment, values.tobytes())
         if key not in self._names:
             self._names[key] = name
-            self.array_bytes += values.nbytes
+            operation = self.call.operation
+            row = ConstantBytes(self.call.output.name, operation.kind, part, bits or 8 * values.itemsize, values.nbytes)
+            self.arrays.append(row)
             self.definitions.append(_array_definition(values, array, name))
         return self._names[key]
 
@@ -100,16 +106,22 @@ class _Pool:
 
     def _members(self, struct: Struct, name: str) -> Iterator[str]:
         for member, value in struct.members.items():
-            yield f"{self._value(value, f'{name}_{member}')} /* {member} */"
+            bits = struct.members.get("weight_bits") if member == "weights" else None
+            text = self._value(value, f"{name}_{member}", part=member, bits=bits if isinstance(bits, int) else None)
+            yield f"{text} /* {member} */"
 
-    def _value(self, value: Value, name: str) -> str:
+    def _value(self, value: Value, name: str, *, part: str, bits: int | None = None) -> str:
         if value is None:
             return "NULL"
         if isinstance(value, Array):
-            return self.array(value, name)
+            return self.array(value, name, part=part, bits=bits)
         if isinstance(value, Struct):
             return (
-                "{" + ", ".join(self._value(inner, f"{name}_{member}") for member, inner in value.members.items()) + "}"
+                "{"
+                + ", ".join(
+                    self._value(inner, f"{name}_{member}", part=member) for member, inner in value.members.items()
+                )
+                + "}"
             )
         if isinstance(value, float | np.floating):
             return _finite(float(value), name)

@@ -57,7 +57,7 @@ def emit_static(
         + (render("net_speaker.c.j2", {"prefix": prefix}) + emit_net(speaker, prefix) if speaker else ""),
         f"{prefix}_constants.h": emit_constants(program, constants, prefix=prefix, banner=banner),
     }
-    return EmittedPlan("static", files, ram_bytes, constants.array_bytes)
+    return EmittedPlan("static", files, ram_bytes, constants.arrays)
 
 
 def whole_tensors(program: Program) -> Program:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edge_sv.errors import DataError
 from edge_sv.files import sha256_bytes
-from edge_sv.generator import PlanName
+from edge_sv.generator import ConstantBytes, PlanName
 from edge_sv_converters.c_source.graph import Graph
 
 
@@ -40,13 +40,13 @@ class EmittedPlan:
         name: the plan.
         files: file name -> text: `<prefix>.c`, `<prefix>.h`, `<prefix>_constants.h`.
         ram_bytes: of the state or arena.
-        constant_bytes: weights and tables.
+        constants: weights and tables.
     """
 
     name: PlanName
     files: Mapping[str, str] = field(repr=False)
     ram_bytes: int
-    constant_bytes: int
+    constants: tuple[ConstantBytes, ...] = field(repr=False)
 
 
 def describe_speaker(graph: Graph, model: bytes) -> Speaker:

@@ -54,7 +54,7 @@ class CSourceConverter(TfliteConverter):
             plan=chosen.name,
             plans=tuple(costs),
             ram_bytes=chosen.ram_bytes,
-            constant_bytes=chosen.constant_bytes,
+            constants=chosen.constants,
             kernels=_kernels(program),
         )
 

@@ -200,7 +200,7 @@ def _graph(model: Any) -> Graph:
         operations.append(
             Operation(
                 index=index,
-                kind=_kind(model.operatorCodes[op.opcodeIndex]),
+                kind=operator_kind(model.operatorCodes[op.opcodeIndex]),
                 inputs=tuple(tensors[i] if i >= 0 else None for i in op.inputs),
                 outputs=tuple(tensors[i] for i in op.outputs),
                 options=options,
@@ -208,15 +208,6 @@ def _graph(model: Any) -> Graph:
         )
     inputs, outputs = (tuple(tensors[i] for i in indices) for indices in (subgraph.inputs, subgraph.outputs))
     return Graph(inputs, outputs, tuple(operations))
-
-
-def _kind(code: Any) -> str:
-    """Name an operator; a custom one by its own name."""
-    kind = operator_kind(code)
-    if kind != "CUSTOM":
-        return kind
-    name = code.customCode
-    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _tensor(model: Any, index: int, tensor: Any) -> Tensor:

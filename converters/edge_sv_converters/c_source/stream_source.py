@@ -62,7 +62,7 @@ def emit_streaming(plan: StreamingPlan, *, prefix: str, banner: str, speaker: Sp
         f"{prefix}.c": render("net_streaming.c.j2", context) + emit_net(speaker, prefix),
         f"{prefix}_constants.h": _emit_constants(plan, constants, prefix=prefix, banner=banner),
     }
-    return EmittedPlan("streaming", files, plan.state_bytes, constants.array_bytes)
+    return EmittedPlan("streaming", files, plan.state_bytes, constants.arrays)
 
 
 def _emit_constants(plan: StreamingPlan, constants: Constants, *, prefix: str, banner: str) -> str:
