@@ -14,7 +14,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LOCKS = sorted((REPOSITORY / "requirements").glob("*.lock"))
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 LINE = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; [a-z_]+ == '\w+'( and [a-z_]+ == '\w+')*)?")
-EXTRAS_IN = {"base": [], "image": ["train", "micro", "plot"], "dev": ["train", "micro", "plot", "benchmarks", "dev"]}
+EXTRAS_IN = {
+    "base": [],
+    "image": ["train", "micro", "plot"],
+    "dev": ["train", "micro", "plot", "analyze", "benchmarks", "dev"],
+}
 
 
 def pins(lock: str) -> dict[str, str]:

@@ -1,0 +1,126 @@
+"""Which models are compared: a float net first, then what it was converted to."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact
+from edge_sv.embedders import Embedder, find_model, open_artifact, open_embedder
+from edge_sv.errors import DataError, UsageError
+
+FLOAT = "float"
+NET_FILE = "net.json"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that is compared with others of its net.
+
+    Args:
+        net: the net's name.
+        form: `float`, or the recipe it was converted with.
+        path: a float net's or an artifact's folder, or a package.
+        artifact: None for a float net.
+        runtime: that it is run in.
+    """
+
+    net: str
+    form: str
+    path: Path
+    artifact: ModelArtifact | None = field(default=None, repr=False, compare=False)
+    runtime: str = "tflite"
+
+    @property
+    def label(self) -> str:
+        """Name it among others: `resnet-nano palette_w4_ai8`."""
+        return f"{self.net} {self.form}"
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it is the net that the others of its name were converted from."""
+        return self.form == FLOAT
+
+    @property
+    def open(self) -> functools.partial[Embedder]:
+        """A function that opens it and that worker processes can be handed."""
+        return functools.partial(open_embedder, self.path, runtime=self.runtime)
+
+
+def find_candidates(models: Iterable[str | Path], *, runtime: str = "tflite", keras: bool = True) -> list[Candidate]:
+    """Find the models that are meant, each once.
+
+    A float net's folder or a bundled net's name means the float net and every converted form in it; an artifact or a
+    package means itself, and the float net in whose folder it lies.
+
+    Args:
+        models: names, folders and files.
+        runtime: of converted models.
+        keras: whether float nets are wanted, which need TensorFlow.
+
+    Returns:
+        For each net the float net first, then its forms, the largest model first.
+
+    Raises:
+        UsageError: there is no such model, or a folder holds a float net only and none is wanted.
+        DataError: a model is damaged.
+    """
+    floats: dict[Path, Candidate] = {}
+    converted: dict[Path, Candidate] = {}
+    for model in models:
+        path = find_model(model)
+        net, forms = _parts(path)
+        if net is not None and keras:
+            floats.setdefault(net.resolve(), _float_net(net))
+        if not forms and not keras:
+            raise UsageError(f"{model} holds a float net only", hint="edge-sv convert it first, or allow float nets")
+        for form in forms:
+            converted.setdefault(form.resolve(), _converted(form, runtime))
+    names = list(dict.fromkeys(found.net for found in (*floats.values(), *converted.values())))
+    ordered = sorted(converted.values(), key=lambda c: (-_model_bytes(c), c.form))
+    return [found for name in names for found in (*floats.values(), *ordered) if found.net == name]
+
+
+def has_tensorflow() -> bool:
+    """Whether float nets can be run here."""
+    return importlib.util.find_spec("tensorflow") is not None
+
+
+def float_of(candidate: Candidate, candidates: Iterable[Candidate]) -> Candidate | None:
+    """Return the float net that a converted model is compared with; None when it is not among the candidates."""
+    same = (other for other in candidates if other.net == candidate.net and other.is_float)
+    return None if candidate.is_float else next(same, None)
+
+
+def _parts(path: Path) -> tuple[Path | None, list[Path]]:
+    """Return the float net's folder and the converted forms that a model stands for."""
+    if (path / NET_FILE).is_file():
+        return path, sorted(file.parent for file in path.glob(f"*/{ARTIFACT_FILE}"))
+    above = path.resolve().parent
+    is_beside = (path / ARTIFACT_FILE).is_file() and (above / NET_FILE).is_file()
+    return above if is_beside else None, [path]
+
+
+def _float_net(folder: Path) -> Candidate:
+    """Describe a float net; a compressed one that was not converted is no reference and goes by its recipe."""
+    path = folder / NET_FILE
+    try:
+        description = json.loads(path.read_bytes())
+        name, provenance = str(description["name"]), description["provenance"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is damaged", details={"got": str(error)}, hint="copy it again") from error
+    recipe = provenance.get("recipe") if "compressed_from" in provenance else None
+    return Candidate(name, f"{recipe['name']} in float" if recipe else FLOAT, folder, runtime="keras")
+
+
+def _converted(path: Path, runtime: str) -> Candidate:
+    artifact = open_artifact(path)
+    return Candidate(artifact.name, artifact.recipe, path, artifact, runtime)
+
+
+def _model_bytes(candidate: Candidate) -> int:
+    return 0 if candidate.artifact is None else len(candidate.artifact.model)

@@ -1,0 +1,77 @@
+"""What is written down about recordings: the table of speech files, joined with each corpus's own `metadata.csv`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_sv.errors import DataError
+from edge_sv.speech_index import COLUMNS
+
+METADATA_FILE = "metadata.csv"
+
+
+@dataclass(frozen=True)
+class DescribedRecording:
+    """One recording.
+
+    Args:
+        path: its file.
+        speaker: unique over corpora, `corpus/speaker`.
+        corpus: the collection it is from.
+        split: `train`, `dev` or `test`.
+        facts: column -> value, of both tables; empty values are left out.
+    """
+
+    path: Path
+    speaker: str
+    corpus: str
+    split: str
+    facts: Mapping[str, str]
+
+
+def describe_recordings(index: Path, *, splits: Iterable[str]) -> list[DescribedRecording]:
+    """Read what is known about the recordings of a table.
+
+    Args:
+        index: the table of speech files; `<corpus>/metadata.csv` beside it may know more, by the column `path` below
+            that folder.
+        splits: which recordings are wanted.
+
+    Raises:
+        DataError: a table cannot be read, lacks a column, or has no recording of those splits.
+    """
+    wanted = frozenset(splits)
+    rows = [row for row in _read_table(index, COLUMNS) if row["split"] in wanted]
+    if not rows:
+        raise DataError(f"{index} has no recordings of split {' or '.join(sorted(wanted))}")
+    known = {corpus: _read_metadata(index.parent / corpus) for corpus in {row["corpus"] for row in rows}}
+    return [_describe(row, index.parent, known[row["corpus"]]) for row in rows]
+
+
+def _describe(row: dict[str, str], folder: Path, metadata: Mapping[str, dict[str, str]]) -> DescribedRecording:
+    more = metadata.get(row["path"].removeprefix(f"{row['corpus']}/"), {})
+    facts = {name: value.strip() for name, value in {**more, **row}.items() if value and value.strip()}
+    corpus = row["corpus"]
+    return DescribedRecording(folder / row["path"], f"{corpus}/{row['speaker']}", corpus, row["split"], facts)
+
+
+def _read_metadata(folder: Path) -> dict[str, dict[str, str]]:
+    path = folder / METADATA_FILE
+    return {row["path"]: row for row in _read_table(path, ("path",))} if path.is_file() else {}
+
+
+def _read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream, restval="")
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
+            if missing:
+                raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(columns)})
+            return [{name: value for name, value in row.items() if name is not None} for row in reader]
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV table", details={"got": str(error)}) from error
