@@ -66,7 +66,8 @@ class Build:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `edge-sv build --json` prints."""
-        sizes, generated = self.package.manifest.sizes, self.package.manifest.generated
+        manifest = self.package.manifest
+        sizes, generated, lookup = manifest.sizes, manifest.generated, manifest.lookup
         return {
             "package": str(self.package.path),
             "model": self.package.manifest.model.name,
@@ -76,6 +77,7 @@ class Build:
             "flash_bytes": sizes.flash_bytes,
             "ram_bytes": sizes.ram_bytes,
             "arena_bytes": self.arena_bytes,
+            "lookup": lookup.model_dump() if lookup else None,
             "plan": generated.plan if generated else None,
             "plans": [plan.model_dump() for plan in generated.plans] if generated else [],
             "cosine_to_float": (self.check.get("uncompressed") or self.check).get("cosine_min"),

@@ -5,7 +5,7 @@ Both ask an interpreter for every tensor of one run. Tensors are compared by nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edge_sv.arena import LARGEST, import_tflm
 from edge_sv.embedders.litert import import_litert
 from edge_sv.features import Float32
-from edge_sv.flatbuffer import Operator, operators, parse_model, tensor_name, tensor_scale
+from edge_sv.flatbuffer import Operator, operators, parse_model, tensor_bits, tensor_name, tensor_scale
 from edge_sv.tensor_format import Int8
 
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -71,8 +71,12 @@ def first_difference(reference_model: bytes, device_model: bytes, segment: Int8)
     Returns:
         The first operator whose output differs, None when all are equal.
     """
-    expected, got = trace_reference(reference_model, segment), trace_tflm(device_model, segment)
-    graph = parse_model(reference_model)
+    return compare_traces(reference_model, trace_reference(reference_model, segment), trace_tflm(device_model, segment))
+
+
+def compare_traces(model: bytes, expected: Tensors, got: Tensors) -> LayerDifference | None:
+    """Find the first operator of a model whose output differs between two traces, None when all are equal."""
+    graph = parse_model(model)
     for operator in operators(graph):
         name = _output_name(graph, operator)
         a, b = expected[name].astype(np.int64).ravel(), got[name].astype(np.int64).ravel()
@@ -90,10 +94,20 @@ def layer_losses(model: bytes, float_model: bytes, segments: Sequence[Float32]) 
         float_model: the same net converted without quantization; layers that only one of the two has are passed over.
         segments: (frames, num_mels) normalized features each.
     """
+    traces = ((trace_values(float_model, segment), trace_values(model, segment)) for segment in segments)
+    return blame_layers(model, signal_to_noise(traces))
+
+
+def blame_layers(model: bytes, ratios: Mapping[str, float]) -> list[LayerLoss]:
+    """Tell what each layer loses from the signal-to-noise ratio of every tensor; see `LayerLoss`.
+
+    Args:
+        model: the .tflite.
+        ratios: tensor name -> dB; layers whose output or inputs are not among them are passed over.
+    """
     graph = parse_model(model)
     names = [tensor_name(tensor) for tensor in graph.subgraphs[0].tensors]
-    scales = {tensor_name(t): tensor_scale(t) for t in graph.subgraphs[0].tensors}
-    best = _signal_to_noise(model, float_model, segments, scales)
+    best = dict(ratios)
     losses: list[LayerLoss] = []
     for operator in reversed(operators(graph)):
         output = names[operator.outputs[0]]
@@ -103,6 +117,39 @@ def layer_losses(model: bytes, float_model: bytes, segments: Sequence[Float32]) 
         best |= {name: max(best[name], best[output]) for name in inputs}
         losses.append(LayerLoss(output, operator.kind, min(best[name] for name in inputs), best[output]))
     return losses[::-1]
+
+
+def signal_to_noise(traces: Iterable[tuple[Tensors, Tensors]]) -> dict[str, float]:
+    """Compute 10 log10(sum of wanted^2 / sum of (got - wanted)^2), over all traces, of each tensor that both have.
+
+    Args:
+        traces: (wanted, got) of one run each, as `trace_values` gives them.
+    """
+    signal: dict[str, float] = {}
+    noise: dict[str, float] = {}
+    for wanted, got in traces:
+        for name in (name for name in wanted if name in got and got[name].shape == wanted[name].shape):
+            signal[name] = signal.get(name, 0.0) + float(np.square(wanted[name]).sum())
+            noise[name] = noise.get(name, 0.0) + float(np.square(got[name] - wanted[name]).sum())
+    return {name: decibel(signal[name], noise[name]) for name in signal}
+
+
+def trace_values(model: bytes, segment: Float32) -> dict[str, npt.NDArray[np.float64]]:
+    """Run LiteRT's reference kernels on (frames, num_mels) features; return what every computed tensor stands for.
+
+    Integer tensors without a scale (shapes, say) are left out.
+    """
+    graph = parse_model(model)
+    tensors = {tensor_name(tensor): tensor for tensor in graph.subgraphs[0].tensors}
+    first = graph.subgraphs[0].tensors[graph.subgraphs[0].inputs[0]]
+    values = {}
+    for name, array in trace_reference(model, _to_grid(segment, first)).items():
+        grid = tensor_scale(tensors[name])
+        if grid is not None:
+            values[name] = grid[0][0] * (array.astype(np.float64) - grid[1][0])
+        elif array.dtype.kind == "f":
+            values[name] = array.astype(np.float64)
+    return values
 
 
 def trace_reference(model: bytes, segment: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -135,26 +182,18 @@ def trace_tflm(model: bytes, segment: Int8) -> dict[str, npt.NDArray[Any]]:
     return {name: np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index, name in tensors}
 
 
-def _signal_to_noise(
-    model: bytes, float_model: bytes, segments: Sequence[Float32], scales: Mapping[str, Any]
-) -> dict[str, float]:
-    signal: dict[str, float] = {}
-    noise: dict[str, float] = {}
-    for segment in segments:
-        quantized = np.rint(segment / scales["features"][0][0]) + scales["features"][1][0]
-        got = trace_reference(model, np.clip(quantized, -128, 127).astype(np.int8))
-        for name, wanted in trace_reference(float_model, segment).items():
-            if name not in got or scales[name] is None or got[name].shape != wanted.shape:
-                continue
-            scale, zero_point = scales[name]
-            error = scale[0] * (got[name].astype(np.float64) - zero_point[0]) - wanted
-            signal[name] = signal.get(name, 0.0) + float(np.square(wanted, dtype=np.float64).sum())
-            noise[name] = noise.get(name, 0.0) + float(np.square(error).sum())
-    return {name: _decibel(signal[name], noise[name]) for name in signal}
+def _to_grid(segment: Float32, tensor: Any) -> npt.NDArray[Any]:
+    """Round features to the grid of a model's input; a float input takes them as they are."""
+    grid = tensor_scale(tensor)
+    if grid is None:
+        return segment
+    limits = np.iinfo(np.int16 if tensor_bits(tensor) == 16 else np.int8)
+    steps = np.rint(segment / grid[0][0]) + grid[1][0]
+    return np.asarray(np.clip(steps, limits.min, limits.max), limits.dtype)
 
 
-def _decibel(signal: float, noise: float) -> float:
-    """Return the ratio in dB, limited where there is no noise."""
+def decibel(signal: float, noise: float) -> float:
+    """Return the ratio of two powers in dB, limited to 120 where there is no noise."""
     if signal == noise == 0.0:
         return _NOISELESS_DB
     limit = 10 ** (_NOISELESS_DB / 10)

@@ -23,6 +23,7 @@ from edge_sv.artifact import (
 )
 from edge_sv.check import Steps, check_artifact, check_bit_exact, compare_with_float
 from edge_sv.check_generated import check_speaker_package
+from edge_sv.check_tables import check_tables
 from edge_sv.compress.recipe import CompressionRecipe, load_recipe
 from edge_sv.conversion import (
     check_set,
@@ -205,10 +206,11 @@ class Stages:
         return Staged(checked, kept, f"bit-exact, cosine to float at least {cosine:.4f} on {source}")
 
     def package(self, checked: Checked, out: Path, limits: Limits) -> Staged[DevicePackage]:
-        """Write the package and place it at `out`; one with generated code only if that computes the same.
+        """Write the package and place it at `out`; generated code and lookup tables only if they compute the same.
 
         Raises:
-            AccuracyGateFailed: the generated code does not compute what TensorFlow Lite Micro computes.
+            AccuracyGateFailed: generated code does not compute what TensorFlow Lite Micro computes, or the model with
+                lookup tables not what it computes without.
             DoesNotFit: it is larger than a limit.
             UsageError: `out` is something else than a package.
             DataError: `out` is not writable.
@@ -227,6 +229,8 @@ class Stages:
             )
             if package.manifest.generated is not None:
                 check_speaker_package(package, check_set(self.data))
+            if package.manifest.lookup is not None:
+                check_tables(package, checked.artifact, check_set(self.data))
 
         return make_package(self.cache, self.package_inputs(checked, limits), out, make=make)
 

@@ -46,6 +46,12 @@ def command(
         str | None,
         typer.Option("--plan", help="Generated code: static or streaming; default: the smaller.", show_default=False),
     ] = None,
+    lookup_tables: Annotated[
+        bool,
+        typer.Option(
+            "--lut/--no-lut", help="TensorFlow Lite Micro: weights of few values as lookup tables, where flash shrinks."
+        ),
+    ] = True,
     prefix: Annotated[str, typer.Option(help="Generated code: what its names begin with.")] = DEFAULT_PREFIX,
     work: Annotated[
         Path | None,
@@ -73,7 +79,7 @@ def command(
       edge-sv build keyword.tflite --target cortex-m --prefix keyword
     """
     limits = Limits(parse_size(max_flash, "--max-flash"), parse_size(max_ram, "--max-ram"))
-    code = CodeOptions(prefix, parse_plan(plan_name))
+    code = CodeOptions(prefix, parse_plan(plan_name), lookup_tables)
     if dry_run:
         planned = plan(model, target=target, out=out, recipe=recipe, data=data, work=work, limits=limits, code=code)
         _show_plan(planned, json)
@@ -143,7 +149,7 @@ def _show_plan(planned: Plan, json: bool) -> None:
 
 def _rows(done: Build) -> list[tuple[str, str]]:
     check = done.check
-    rows = [("package", str(done.package.path)), *_sizes(done.to_dict(), ""), *_plans(done)]
+    rows = [("package", str(done.package.path)), *_sizes(done.to_dict(), ""), *_plans(done), *_lookup(done)]
     if "exact_segments" not in check:
         return [*rows, ("bit-exact", f"C = TensorFlow Lite Micro at {check['vectors']} vectors, {check['source']}")]
     rows += [
@@ -166,6 +172,19 @@ def _plans(done: Build) -> list[tuple[str, str]]:
         taken = "taken" if cost.name == generated.plan else ""
         rows.append((f"{cost.name} plan", ", ".join(part for part in (needs, taken, cost.note) if part)))
     return rows
+
+
+def _lookup(done: Build) -> list[tuple[str, str]]:
+    lookup, sizes = done.package.manifest.lookup, done.package.manifest.sizes
+    if lookup is None:
+        return []
+    bits = sorted({table.bits for table in lookup.tables})
+    kinds = ", ".join(map(str, bits))
+    flash, ram = sizes.flash_bytes - lookup.plain_flash_bytes, (sizes.ram_bytes or 0) - lookup.plain_ram_bytes
+    return [
+        ("lookup", f"{len(lookup.tables)} layers as indices of {kinds} bits, {len(lookup.skipped)} stay as they are"),
+        ("without", f"model {lookup.plain_model_bytes:,} bytes; lookup tables make {flash:+,} flash, {ram:+,} RAM"),
+    ]
 
 
 def _sizes(values: dict[str, Any], note: str) -> list[tuple[str, str]]:

@@ -13,7 +13,8 @@ import typer
 from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, out_console, print_json, progress_bar
-from edge_sv.embedders import open_embedder
+from edge_sv.embedders import open_artifact, open_embedder
+from edge_sv.embedders.open import default_runtime
 from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
 from edge_sv.errors import UsageError, unknown_name
 from edge_sv.evaluate import Evaluation, evaluate, model_scoring
@@ -105,7 +106,14 @@ def command(
     if plot:
         write_atomic(plot, det_svg({model: det_points(result.scores, trial_list.labels)}, title=str(trials)))
     if json:
-        print_json({"model": model, "runtime": runtime or "tflite", "trial_list": str(trials), **result.to_dict()})
+        print_json(
+            {
+                "model": model,
+                "runtime": runtime or default_runtime(open_artifact(model)),
+                "trial_list": str(trials),
+                **result.to_dict(),
+            }
+        )
     else:
         out_console().print(_table(result, f"{model} on {trials}"))
 

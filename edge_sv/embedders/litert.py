@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_sv.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
-from edge_sv.errors import DataError, ToolMissing
+from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.native_log import held_native_log
 from edge_sv.tensor_format import Int8
 
@@ -23,6 +23,10 @@ PROBE_MODEL = base64.b85decode(
     b"<p2Nw2mk;83;+NC0RR91c>n+a0RR910RR913;+xO2mk;8000C43;+NC2mk;83;+NC0RR91cmMzZ0RR910RR910RR915C8xG3;+xO3jhEB000C4"
     b"3;+NC6951J0000J"
 )
+
+
+DECODE = b"TFLM_DECODE"
+"""The operator that expands lookup tables, which TensorFlow Lite Micro alone has."""
 
 
 class _TfliteEmbedder(IntegerEmbedder):
@@ -55,10 +59,12 @@ class LiteRTEmbedder(_TfliteEmbedder):
 
     Raises:
         ToolMissing: ai-edge-litert is not installed.
+        UsageError: the model's weights are lookup tables.
         DataError: the model is damaged or is not an int8 embedding net.
     """
 
     def __init__(self, artifact: ModelArtifact, *, reference_kernels: bool = False, threads: int = 1) -> None:
+        refuse_lookup_tables(artifact, "LiteRT")
         module = import_litert()
         kinds = module.OpResolverType
         resolver = kinds.BUILTIN_REF if reference_kernels else kinds.AUTO
@@ -80,10 +86,12 @@ class TfliteRuntimeEmbedder(_TfliteEmbedder):
 
     Raises:
         ToolMissing: tflite-runtime is not installed, or does not work beside the installed numpy.
+        UsageError: the model's weights are lookup tables.
         DataError: the model is damaged or is not an int8 embedding net.
     """
 
     def __init__(self, artifact: ModelArtifact, *, threads: int = 1) -> None:
+        refuse_lookup_tables(artifact, "tflite-runtime")
         module = import_tflite_runtime()
         try:
             super().__init__(artifact, module.Interpreter(model_content=artifact.model, num_threads=threads))
@@ -107,6 +115,27 @@ def import_tflite_runtime() -> ModuleType:
         ToolMissing: it is not installed or does not work.
     """
     return _probe("tflite_runtime.interpreter", "tflite-runtime", "pip install tflite-runtime 'numpy<2'")
+
+
+def has_lookup_tables(artifact: ModelArtifact) -> bool:
+    """Tell whether weights lie in the model as lookup tables: then it names the operator that expands them.
+
+    The file is searched, not parsed: devices that have tflite-runtime alone lack the schema.
+    """
+    return DECODE in artifact.model
+
+
+def refuse_lookup_tables(artifact: ModelArtifact, runtime: str) -> None:
+    """Refuse a model that only TensorFlow Lite Micro can expand.
+
+    Raises:
+        UsageError: its weights are lookup tables.
+    """
+    if has_lookup_tables(artifact):
+        raise UsageError(
+            f"{runtime} cannot run '{artifact.name}': its weights are lookup tables (operator {DECODE.decode()})",
+            hint="--runtime tflm, or build the package with --no-lut or for --target tflite",
+        )
 
 
 def unusable_model(artifact: ModelArtifact, runtime: str, reported: str) -> DataError:

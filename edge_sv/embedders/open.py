@@ -11,7 +11,7 @@ from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.embedders.base import Embedder
 from edge_sv.embedders.compiled import CompiledEmbedder, compile_package
 from edge_sv.embedders.keras import KerasEmbedder
-from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder
+from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder, has_lookup_tables
 from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
 from edge_sv.generator import DEFAULT_CODE
@@ -73,7 +73,7 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
 
     Args:
         model: see `open_artifact`; for `keras` a bundled net's name or a float net's folder.
-        runtime: `c`, `emulator`, `keras`, `tflite` or `tflm`; None means tflite.
+        runtime: `c`, `emulator`, `keras`, `tflite` or `tflm`; None: see `artifact_embedder`.
         threads: for tflite.
 
     Raises:
@@ -95,12 +95,18 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
     return KerasEmbedder(path)
 
 
+def default_runtime(artifact: ModelArtifact) -> Runtime:
+    """Return `tflite`, or `tflm` for a model with lookup tables, which nothing else can run."""
+    return "tflm" if has_lookup_tables(artifact) else "tflite"
+
+
 def artifact_embedder(artifact: ModelArtifact, *, runtime: str | None = None, threads: int = 1) -> Embedder:
     """Open an artifact in `tflite` (LiteRT; tflite-runtime where only that works), in `tflm`, or as generated code.
 
+    Without a runtime it is opened in `default_runtime`.
     Generated code runs on this computer (`c`) or on an emulated Cortex-M4F (`emulator`).
     """
-    if runtime == "tflm":
+    if (runtime or default_runtime(artifact)) == "tflm":
         return TflmEmbedder(artifact)
     if runtime == "emulator":
         return _emulated(artifact)

@@ -30,7 +30,10 @@ HEAVIEST = 3
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes on the device; None: not known for this kind of package. Generated code has a state instead of an arena."""
+    """Bytes on the device; None: not known for this kind of package. Generated code has a state instead of an arena.
+
+    `plain`: what it would be without lookup tables, where the model has them.
+    """
 
     model_bytes: int
     cohort_bytes: int = 0
@@ -39,6 +42,7 @@ class Footprint:
     object_bytes: int | None = None
     buffer_bytes: int | None = None
     state_bytes: int | None = None
+    plain: Footprint | None = None
 
     @property
     def arena_bytes(self) -> int | None:
@@ -115,10 +119,12 @@ def check_budget(
         details[limit.name] = f"needs {limit.needed:,} bytes of {limit.allowed:,}: {limit.parts}"
         details[f"most {limit.unit}"] = _heaviest(net.layers, limit.weigh)
     excess = " and ".join(f"{limit.excess:,} bytes of {limit.name}" for limit in over)
+    saved = 0 if footprint.plain is None else (ram or 0) - (footprint.plain.ram_bytes or 0)
     raise DoesNotFit(
         f"'{net.name}' does not fit target '{target.name}': {excess} too many",
         details=details,
-        hint="a smaller net, a recipe with fewer bits, or a larger part",
+        hint="a smaller net, a recipe with fewer bits, or a larger part"
+        + (f"; --no-lut needs {saved:,} bytes of RAM less" if saved > 0 else ""),
     )
 
 

@@ -15,6 +15,7 @@ from edge_sv.files import sha256_bytes
 from edge_sv.golden import GoldenVector
 from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint
+from edge_sv.package.lookup import compress_tables
 from edge_sv.resources import targets_dir
 from edge_sv.target import Target
 from edge_sv.tensor_format import TensorFormat
@@ -74,6 +75,26 @@ def describe(
             schema.Golden(name=vector.name, source=vector.source, num_segments=vector.num_segments) for vector in golden
         ),
         files=None,
+    )
+
+
+def describe_lookup(plain: ModelArtifact, footprint: Footprint) -> schema.LookupPart | None:
+    """Make the manifest's part about lookup tables, None where the model has none.
+
+    Args:
+        plain: the artifact before.
+        footprint: of the package.
+    """
+    lookup = None if footprint.plain is None else compress_tables(plain.model)
+    if lookup is None or footprint.plain is None:
+        return None
+    return schema.LookupPart(
+        plain_sha256=plain.sha256,
+        plain_model_bytes=footprint.plain.model_bytes,
+        plain_flash_bytes=footprint.plain.flash_bytes,
+        plain_ram_bytes=footprint.plain.ram_bytes or 0,
+        tables=tuple(schema.TablePart(**asdict(use)) for use in lookup.tables),
+        skipped=lookup.skipped,
     )
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from edge_sv.arena import measure_arena
 from edge_sv.artifact import ModelArtifact
-from edge_sv.flatbuffer import parse_model
+from edge_sv.flatbuffer import parse_model, profile_operators
 from edge_sv.generator import CodeOptions
 from edge_sv.golden import make_vectors, run_tflm
 from edge_sv.package.budget import Footprint, buffer_bytes, estimate_code, object_bytes
-from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
+from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, describe_lookup, seal
+from edge_sv.package.lookup import compress_tables
 from edge_sv.package.operators import convolution_filters, resolver_methods, tensor_formats, used_operators
 from edge_sv.package.render import render_folder
 from edge_sv.resources import targets_dir
@@ -26,8 +28,29 @@ SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_square_r
 """What the package takes from targets/common."""
 
 
-def measure(artifact: ModelArtifact, _code: CodeOptions) -> Footprint:
-    """Say what the package costs, the arena measured; see `write.estimate_footprint`."""
+def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
+    """Say what the package costs, the arena measured; see `write.estimate_footprint`.
+
+    Lookup tables are taken when they save flash, the code that expands them included. They cost RAM: the weights of a
+    layer are expanded before it runs.
+    """
+    plain = _measure(artifact)
+    lookup = compress_tables(artifact.model) if code.lookup_tables else None
+    if lookup is None:
+        return plain
+    compact = _measure(with_tables(artifact))
+    return replace(compact, plain=plain) if compact.flash_bytes < plain.flash_bytes else plain
+
+
+def with_tables(artifact: ModelArtifact) -> ModelArtifact:
+    """Return the artifact with lookup tables, as it is where they gain nothing."""
+    lookup = compress_tables(artifact.model)
+    if lookup is None:
+        return artifact
+    return replace(artifact, model=lookup.model, layers=profile_operators(parse_model(lookup.model)))
+
+
+def _measure(artifact: ModelArtifact) -> Footprint:
     model = parse_model(artifact.model)
     kinds = used_operators(model)
     resolver_methods(kinds)  # refuses an operator that TensorFlow Lite Micro lacks, by name
@@ -50,10 +73,12 @@ def make_files(
     _code: CodeOptions,
 ) -> dict[str, bytes]:
     """Make all files of the package, path -> content."""
+    plain, artifact = artifact, artifact if footprint.plain is None else with_tables(artifact)
     model = parse_model(artifact.model)
     formats, kinds = tensor_formats(model), used_operators(model)
     golden = make_vectors(artifact, formats, run_tflm(artifact.model, artifact.embedding_dim))
     manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
+    manifest = manifest.model_copy(update={"lookup": describe_lookup(plain, footprint)})
     cohort = cohort_values(artifact)
     own = ("esv_model.cc", "esv_model_data.c", *(() if cohort is None else ("esv_cohort.c",)))
     context = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edge_sv.errors import DataError
-from edge_sv.flatbuffer import operators, tensor_scale, tensor_shape
+from edge_sv.flatbuffer import DECODE, operators, tensor_scale, tensor_shape
 from edge_sv.tensor_format import TensorFormat, not_int8
 
 # The operators of the schema for which MicroMutableOpResolver has an Add method.
@@ -25,6 +25,7 @@ TFLM_OPERATORS = frozenset(
     "WHILE ZEROS_LIKE".split()
 )
 _IRREGULAR = {
+    DECODE: "AddDecode",
     "BATCH_MATMUL": "AddBatchMatMul",
     "CUMSUM": "AddCumSum",
     "PADV2": "AddPadV2",
@@ -43,7 +44,7 @@ def resolver_method(kind: str) -> str:
     Raises:
         DataError: TensorFlow Lite Micro has none.
     """
-    if kind not in TFLM_OPERATORS:
+    if kind not in TFLM_OPERATORS and kind != DECODE:
         raise DataError(
             f"operator {kind} does not exist in TensorFlow Lite Micro",
             hint="build for --target tflite, or express it by other operators",

@@ -28,6 +28,7 @@ class MicroMutableOpResolver : public MicroOpResolver {
     TfLiteStatus AddConv2D() { return Add(); }
     TfLiteStatus AddCos() { return Add(); }
     TfLiteStatus AddCumSum() { return Add(); }
+    TfLiteStatus AddDecode() { return Add(); }
     TfLiteStatus AddDepthToSpace() { return Add(); }
     TfLiteStatus AddDepthwiseConv2D() { return Add(); }
     TfLiteStatus AddDequantize() { return Add(); }
