@@ -60,6 +60,8 @@ RECIPES = (
     "binary_static_w1_ai8",
     "sign_w1_ai8",
 )
+OWN_RECIPES = {"sign_w1_ai8": str(REPOSITORY / "benchmarks/configs/sign_w1_ai8.toml")}
+"""Recipes that are no product of this package, only something to compare with."""
 CORPORA = ("so762", "sc12", "dsp20", "libri")
 SUBSETS = {"dsp20 zh": "trials_test_zh.txt", "dsp20 x": "trials_test_x.txt"}
 POOLED = "pooled"
@@ -128,7 +130,8 @@ def convert(net: Path, recipe: str, index: Path) -> str | None:
     """Run `edge-sv convert` unless it ran before; returns why the check refused the result, None when it did not."""
     if (net / recipe / ARTIFACT_FILE).is_file():
         return None
-    command = [sys.executable, "-m", "edge_sv", "convert", str(net), "--recipe", recipe, "--data", str(index)]
+    named = OWN_RECIPES.get(recipe, recipe)
+    command = [sys.executable, "-m", "edge_sv", "convert", str(net), "--recipe", named, "--data", str(index)]
     done = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, check=False)
     if done.returncode == 0:
         return None
