@@ -105,8 +105,8 @@ class FrameMatch:
 
         distance = mean over teachers k of frame_distance(A s W_k + b_k, A t_k)
 
-    A averages to the fewest frames that any of the nets has. W, b: learned; none where one teacher's map has the
-    student's shape, unless the configuration asks for it.
+    A averages to the fewest frames that any of the nets has. W, b: learned, zero at first; none where one teacher's
+    map has the student's width, unless the configuration asks for it.
 
     Args:
         model: the student.
@@ -123,11 +123,8 @@ class FrameMatch:
         self._widths = [other for _, other in shapes]
         self.variables: list[tf.Variable] = []
         if loss.teacher_projection or self._widths != [width]:
-            kernel = tf.random.stateless_normal((width, sum(self._widths)), (5, 6)) * width**-0.5
-            self.variables = [
-                tf.Variable(kernel, name="frame_projection"),
-                tf.Variable(tf.zeros(sum(self._widths)), name="frame_bias"),
-            ]
+            sizes = {"frame_projection": (width, sum(self._widths)), "frame_bias": (sum(self._widths),)}
+            self.variables = [tf.Variable(tf.zeros(size), name=name) for name, size in sizes.items()]
 
     def distance(self, maps: Tensor, targets: Sequence[Tensor]) -> Tensor:
         """Compare (batch, time, width) with the teachers' maps: a scalar."""

@@ -114,7 +114,9 @@ def test_a_rule_without_a_layer_is_told_before_training(compress: Compress) -> N
         compress(RULES.replace('"*"', '"block9_*"') + TUNING)
 
 
-DISTIL = "[fine_tuning]\nepochs = 3\nsteps_per_epoch = 4\nlearning_rate = 1e-2\naam_weight = 0.0\nteacher_weight = 0.0\n"
+DISTIL = (
+    "[fine_tuning]\nepochs = 3\nsteps_per_epoch = 4\nlearning_rate = 1e-2\naam_weight = 0.0\nteacher_weight = 0.0\n"
+)
 
 
 def test_the_float_net_teaches_crops_and_frames(compress: Compress, monkeypatch: pytest.MonkeyPatch) -> None:
