@@ -73,12 +73,12 @@ class FineTuning:
     """
 
     epochs: int = 4
-    steps_per_epoch: int = 200
-    learning_rate: float = 3e-4
-    aam_weight: float = 1.0
+    steps_per_epoch: int = 100
+    learning_rate: float = 1e-3
+    aam_weight: float = 0.0
     teachers: tuple[str, ...] = (FLOAT,)
-    teacher_weight: float = 15.0
-    crop_weight: float = 0.0
+    teacher_weight: float = 0.0
+    crop_weight: float = 15.0
     frame_weight: float = 0.0
 
 

@@ -21,8 +21,10 @@ from edge_sv.training.inputs import Inputs
 from edge_sv.training.teacher import Teacher
 
 MARGIN = 0.2
-EMA_DECAY = 0.99
-WARMUP_STEPS = 50
+EMA_DECAY = 0.98
+WARMUP_STEPS = 30
+CLEAN_SHARE = 0.5
+"""Clean crops, at most: what the float net knows of noise has to survive, even where it was last trained without."""
 
 
 def compress_net(
@@ -92,9 +94,9 @@ def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) 
     """
     values = description.to_dict()
     recorded = description.provenance.get("training") or {}
-    kept = {key: recorded[key] for key in ("seed", "corpus_weights", "augment", "validation") if key in recorded}
-    if kept.get("augment", {}).get("clean_share") == 1:
-        kept["augment"] = {**kept["augment"], "copies": 0}  # degraded ones are never heard, so they need not be made
+    kept = {key: recorded[key] for key in ("seed", "corpus_weights") if key in recorded}
+    augment = dict(recorded.get("augment") or {})
+    augment["clean_share"] = min(CLEAN_SHARE, augment.get("clean_share", CLEAN_SHARE))
     steps = tuning.epochs * tuning.steps_per_epoch
     try:
         return TrainConfig.model_validate(
@@ -105,6 +107,7 @@ def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) 
                 "net": {"family": description.family, "config": values["config"], "init": description.name},
                 "features": values["features"],
                 "segments": values["segments"],
+                "augment": augment,
                 "loss": _loss(description.name, tuning),
                 "optimizer": {
                     "learning_rate": tuning.learning_rate,

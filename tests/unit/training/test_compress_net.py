@@ -114,9 +114,7 @@ def test_a_rule_without_a_layer_is_told_before_training(compress: Compress) -> N
         compress(RULES.replace('"*"', '"block9_*"') + TUNING)
 
 
-DISTIL = (
-    "[fine_tuning]\nepochs = 3\nsteps_per_epoch = 4\nlearning_rate = 1e-2\naam_weight = 0.0\nteacher_weight = 0.0\n"
-)
+DISTIL = TUNING.replace("epochs = 2\nsteps_per_epoch = 2", "epochs = 3\nsteps_per_epoch = 4") + "frame_weight = 5.0\n"
 
 
 def test_the_float_net_teaches_crops_and_frames(compress: Compress, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +124,7 @@ def test_the_float_net_teaches_crops_and_frames(compress: Compress, monkeypatch:
         raise AssertionError("whole recordings are embedded although nobody learns from them")
 
     monkeypatch.setattr("tests.unit.training.test_compress_net.KerasEmbedder", refuse)
-    out = compress(RULES + DISTIL + "crop_weight = 15.0\nframe_weight = 5.0\n")
+    out = compress(RULES + DISTIL)
     rows = read_history(out)
     assert [set(row) & {"aam", "teacher", "crop", "frame"} for row in rows] == [{"crop", "frame"}] * 3
     for name in ("crop", "frame"):
@@ -135,5 +133,5 @@ def test_the_float_net_teaches_crops_and_frames(compress: Compress, monkeypatch:
     recorded = load_net(out)[1].provenance["training"]["loss"]
     assert (recorded["crop_weight"], recorded["frame_weight"], recorded["teachers"]) == (15.0, 5.0, ["tiny"])
     kept = {path.name: path.read_bytes() for path in out.glob("*.npz")}
-    compress(RULES + DISTIL + "crop_weight = 15.0\nframe_weight = 5.0\n", out="other")
+    compress(RULES + DISTIL, out="other")
     assert {path.name: path.read_bytes() for path in (compress.folder / "other").glob("*.npz")} == kept

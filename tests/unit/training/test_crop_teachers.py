@@ -142,14 +142,13 @@ def test_a_student_follows_two_teachers(folders: dict[str, Path], level: str) ->
     shapes = {"crop": [(5, 13)], "frame": [(10, 30), (30,)]}[level]
     heads = [tuple(v.shape) for v in trainer._trained[len(trainer.model.trainable_variables) :]]
     assert heads == shapes
-    before = [v.numpy() for v in trainer.model.trainable_variables]
+    weights = trainer.model.trainable_variables
+    before = [weight.numpy() for weight in weights]
     values = [trainer.train(batch(step % 4)) for step in range(60)]
     assert set(values[0]) == {level, "loss", "gradient_norm"}
     assert values[0]["loss"] == pytest.approx(3 * values[0][level], rel=1e-5)
     assert np.mean([v[level] for v in values[-4:]]) < 0.67 * np.mean([v[level] for v in values[:4]])
-    assert any(
-        np.abs(b - v.numpy()).max() > 0.01 for b, v in zip(before, trainer.model.trainable_variables, strict=True)
-    )
+    assert any(np.abs(old - new.numpy()).max() > 0.01 for old, new in zip(before, weights, strict=True))
 
 
 def test_a_net_that_is_its_own_teacher_needs_no_projection(folders: dict[str, Path]) -> None:
