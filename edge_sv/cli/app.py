@@ -6,28 +6,23 @@ Exit codes: 0 ok, 1 bug, 2 usage, 3 bad data or file, 4 does not fit, 5 accuracy
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from edge_sv.errors import EdgeSvError, UsageError, unknown_name
+from edge_sv.cli.lazy import LazyCommands
+from edge_sv.errors import EdgeSvError, UsageError
 
-if TYPE_CHECKING:
-    from typer._click import Command, Context, HelpFormatter
-
-# command -> module; a module is imported when its command runs, so that `--help` stays fast.
 COMMANDS = {
     "train": ("edge_sv.cli.train", "Train a speaker net from a TOML configuration."),
     "summary": ("edge_sv.cli.summary", "Print a model's layers: shapes, parameters, bits, bytes, MACs."),
     "evaluate": ("edge_sv.cli.evaluate", "Score a trial list: EER, minDCF, Cllr with intervals."),
     "convert": ("edge_sv.cli.convert", "Convert a float net to int8, check it and set its threshold."),
     "build": ("edge_sv.cli.build", "Compress, convert, check and package a model for a target."),
+    "analyze": ("edge_sv.cli.analyze:app", "Look at what compression does to weights, layers, scores and embeddings."),
     "recipes": ("edge_sv.cli.recipes", "List the compression recipes and explain them."),
     "targets": ("edge_sv.cli.targets", "List the targets and their limits."),
     "enroll": ("edge_sv.cli.enroll", "Make a voice print from recordings."),
@@ -38,33 +33,11 @@ COMMANDS = {
 }
 
 
-class LazyCommands(TyperGroup):
-    """Imports a command's module only when that command is asked for."""
-
-    def list_commands(self, ctx: Context) -> list[str]:
-        """Name the commands in the order of `COMMANDS`."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: Context, cmd_name: str) -> Command:
-        """Import and return a command.
-
-        Raises:
-            UsageError: there is none of that name.
-        """
-        if cmd_name not in COMMANDS:
-            raise unknown_name("command", cmd_name, COMMANDS)
-        module = importlib.import_module(COMMANDS[cmd_name][0])
-        single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(name=cmd_name)(module.command)
-        return typer.main.get_command(single)
-
-    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+class _Commands(LazyCommands):
+    table = COMMANDS
 
 
-app = typer.Typer(cls=LazyCommands, add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()

@@ -1,0 +1,54 @@
+"""Groups of commands whose modules are imported when a command runs, so that `--help` stays fast."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from edge_sv.errors import unknown_name
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context, HelpFormatter
+
+Table = Mapping[str, tuple[str, str]]
+"""Command -> where it is, `module` or `module:name` (default `command`), and a line about it."""
+
+
+class LazyCommands(TyperGroup):
+    """Imports a command's module only when that command is asked for; a group sets `table`."""
+
+    table: ClassVar[Table] = {}
+
+    def list_commands(self, ctx: Context) -> list[str]:
+        """Name the commands in the order of the table."""
+        return list(self.table)
+
+    def get_command(self, ctx: Context, cmd_name: str) -> Command:
+        """Import and return a command.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        if cmd_name not in self.table:
+            raise unknown_name("command", cmd_name, self.table)
+        found = load_command(self.table, cmd_name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        single.command(name=cmd_name)(found)
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
+
+
+def load_command(table: Table, name: str) -> Any:
+    """Import what a command runs: a function, or the Typer of a group of commands."""
+    module, _, attribute = table[name][0].partition(":")
+    return getattr(importlib.import_module(module), attribute or "command")
