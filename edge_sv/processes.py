@@ -18,6 +18,9 @@ from edge_sv.errors import EdgeSvError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Variables that say how many threads a matrix product may use; the libraries read them when they are loaded."""
+
 
 def map_in_processes(
     function: Callable[[Task], Result], tasks: Iterable[Task], *, jobs: int, start: Callable[[], None]
@@ -65,12 +68,10 @@ def _one_thread_each() -> Iterator[None]:
     """Let processes that start in the block compute matrix products on one thread.
 
     BLAS starts as many threads as there are cores, in every process; they wait for each other by spinning, which made
-    the front end some seventy times slower. The libraries read these variables when they are loaded, so a child could
-    not set them for itself.
+    the front end some seventy times slower. A child could not set the variables for itself.
     """
-    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
+    before = {name: os.environ.get(name) for name in BLAS_THREADS}
+    os.environ.update(dict.fromkeys(BLAS_THREADS, "1"))
     try:
         yield
     finally:

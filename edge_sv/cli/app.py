@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from edge_sv.cli.lazy import LazyCommands
 from edge_sv.errors import EdgeSvError, UsageError
+from edge_sv.processes import BLAS_THREADS
 
 COMMANDS = {
     "train": ("edge_sv.cli.train", "Train a speaker net from a TOML configuration."),
@@ -55,7 +56,13 @@ def _root(
 
 
 def main() -> None:
-    """Run ``edge-sv`` and exit with its code."""
+    """Run ``edge-sv`` and exit with its code.
+
+    Matrix products get one thread unless the caller says otherwise: ours are small, and threads that wait for each
+    other by spinning make them ten times slower on a machine that has other work, too.
+    """
+    for name in BLAS_THREADS:
+        os.environ.setdefault(name, "1")
     _show_warnings()
     try:
         code = app(standalone_mode=False)
