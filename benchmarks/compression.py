@@ -3,10 +3,10 @@
     python benchmarks/compression.py [--nets resnet-nano] [--recipes palette_w4_ai8]
     python benchmarks/compression_table.py
 
-Every recipe starts from the same float net and gets the same number of fine-tuning steps. A net is fine-tuned,
-converted and checked by `edge-sv convert`, then run in LiteRT over the test lists; the float nets run in Keras. What is
-finished is kept, so the command can be interrupted, and several of them may work on different nets. Needs the speech
-corpora (EDGE_SV_DATA) and hours. Check gates may refuse a result: that is a row, too, with the reason.
+Every recipe starts from the same float net and gets the same number of fine-tuning steps. A net is compressed and
+converted as by `edge-sv convert`; TensorFlow Lite Micro must compute it bit for bit as the reference kernels do; then
+LiteRT runs it over the test lists. The float nets run in Keras. What is finished is kept, so the command can be
+interrupted, and several of them may work on different nets. Needs the speech corpora (EDGE_SV_DATA) and hours.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import functools
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -25,16 +23,20 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, load_artifact, net_sha256
+from edge_sv.artifact import ARTIFACT_FILE, COMPRESSED_DIR, ModelArtifact, load_artifact, net_sha256, save_artifact
+from edge_sv.check import check_bit_exact
 from edge_sv.cli.output import err_console, progress_bar
+from edge_sv.compress.recipe import load_recipe
+from edge_sv.conversion import check_set, compress_with_data, convert_with_data
 from edge_sv.converter import find_converter
 from edge_sv.embedders import Embedder, KerasEmbedder, LiteRTEmbedder
 from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import DataError
 from edge_sv.evaluate import Evaluation, embed_recordings, judge, score_list
 from edge_sv.features import Float32
-from edge_sv.files import sha256_file, write_atomic
+from edge_sv.files import write_atomic
 from edge_sv.generator import find_generator
+from edge_sv.package.lookup import compress_tables
 from edge_sv.resources import assets_dir
 from edge_sv.trials import TrialList, find_recordings, read_trials
 
@@ -91,15 +93,10 @@ def run_cell(net: str, recipe: str, data: Path, *, work: Path, cache: EmbeddingC
     """Make one net's result under one recipe, unless it is there."""
     source, out = work / net, RESULTS / net / f"{recipe}.json"
     copy_net(assets_dir() / net, source)
-    if recipe != FLOAT:
-        refused = convert(source, recipe, data / "index.csv")
-        if refused:
-            write_result(out, {"net": net, "recipe": recipe, "refused": refused})
-            return
-    identity = net_sha256(source) if recipe == FLOAT else sha256_file(source / recipe / ARTIFACT_FILE)
+    artifact = None if recipe == FLOAT else convert(source, recipe, data / "index.csv")
+    identity = net_sha256(source) if artifact is None else artifact.sha256
     if out.is_file() and json.loads(out.read_bytes()).get("identity") == identity:
         return
-    artifact = None if recipe == FLOAT else load_artifact(source / recipe)
     open_net: Callable[[], Embedder] = (
         functools.partial(KerasEmbedder, source) if artifact is None else functools.partial(LiteRTEmbedder, artifact)
     )
@@ -107,8 +104,7 @@ def run_cell(net: str, recipe: str, data: Path, *, work: Path, cache: EmbeddingC
         task = bar.add_task(f"{net} {recipe}")
         lists = evaluate(open_net, data, cache, jobs, lambda done, total: bar.update(task, completed=done, total=total))
     sizes = float_bytes(source) if artifact is None else model_bytes(artifact)
-    dev = {} if artifact is None else artifact.provenance["development"]
-    write_result(out, {"net": net, "recipe": recipe, "identity": identity, "bytes": sizes, "dev": dev, "lists": lists})
+    write_result(out, {"net": net, "recipe": recipe, "identity": identity, "bytes": sizes, "lists": lists})
 
 
 def copy_net(bundled: Path, place: Path) -> None:
@@ -126,19 +122,23 @@ def copy_net(bundled: Path, place: Path) -> None:
         shutil.copyfile(bundled / name, place / name)
 
 
-def convert(net: Path, recipe: str, index: Path) -> str | None:
-    """Run `edge-sv convert` unless it ran before; returns why the check refused the result, None when it did not."""
-    if (net / recipe / ARTIFACT_FILE).is_file():
-        return None
-    named = OWN_RECIPES.get(recipe, recipe)
-    command = [sys.executable, "-m", "edge_sv", "convert", str(net), "--recipe", named, "--data", str(index)]
-    done = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, check=False)
-    if done.returncode == 0:
-        return None
-    last = [line for line in done.stderr.splitlines() if line.startswith("error")]
-    if done.returncode == 5:
-        return "; ".join(last)
-    raise DataError(f"{' '.join(command)} failed", details={"said": done.stderr[-800:]})
+def convert(net: Path, recipe: str, index: Path) -> ModelArtifact:
+    """Compress and convert a net unless that was done before; compare TensorFlow Lite Micro bit for bit.
+
+    Raises:
+        AccuracyGateFailed: TensorFlow Lite Micro computes something else than the reference kernels.
+    """
+    place = net / recipe
+    if not (place / ARTIFACT_FILE).is_file():
+        named, source = OWN_RECIPES.get(recipe, recipe), net
+        if load_recipe(named).compresses:
+            source = net / COMPRESSED_DIR / recipe
+            if not (source / "net.json").is_file():
+                compress_with_data(net, named, index, run=source.with_suffix(".run"), out=source)
+        artifact = convert_with_data(find_converter("tflite"), source, named, index)
+        check_bit_exact(artifact, check_set(index))
+        save_artifact(place, artifact)
+    return load_artifact(place)
 
 
 def evaluate(
@@ -191,7 +191,9 @@ def model_bytes(artifact: ModelArtifact) -> dict[str, int]:
     generated = find_generator("c_source").generate(
         artifact.model, prefix="net", banner="measured", speaker=True, plan=None
     )
-    return {"tflite": len(artifact.model), "c": generated.constant_bytes}
+    tables = compress_tables(artifact.model)
+    packed = len(tables.model) if tables else len(artifact.model)
+    return {"tflite": len(artifact.model), "tflm": packed, "c": generated.constant_bytes}
 
 
 def write_result(path: Path, result: Result) -> None:

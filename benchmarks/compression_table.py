@@ -62,7 +62,7 @@ def read_results() -> list[Result]:
 def relative(result: Result, results: list[Result]) -> float | None:
     """Return how much the pooled EER is above the float net's, a fraction of it."""
     base = next((r for r in results if r["net"] == result["net"] and r["recipe"] == FLOAT), None)
-    if base is None or "lists" not in result:
+    if base is None:
         return None
     return float(result["lists"][POOLED]["eer"] / base["lists"][POOLED]["eer"] - 1)
 
@@ -86,9 +86,6 @@ def _rows(net: str, results: list[Result]) -> Iterator[str]:
         if result["net"] != net:
             continue
         label = f"| {METHODS[result['recipe']]} | `{result['recipe']}` |"
-        if "refused" in result:
-            yield f"{label} refused: {result['refused']} |" + " |" * (len(COLUMNS) + 4)
-            continue
         sizes = [f"{result['bytes'][form]:,}" if form in result["bytes"] else "" for form in ("tflite", "tflm", "c")]
         change = relative(result, results)
         ratio = f"{_ratio(result, results):.1f}"
@@ -131,10 +128,10 @@ def to_csv(results: list[Result]) -> str:
 def plot(results: list[Result]) -> bytes:
     """Draw bytes against pooled EER, one panel for each net: the front of single widths, and all others beside it."""
     mpl.rcParams["svg.hashsalt"] = "edge_sv"
-    nets = [net for net in NETS if any(r["net"] == net and "lists" in r for r in results)]
+    nets = [net for net in NETS if any(r["net"] == net for r in results)]
     figure, axes = plt.subplots(len(nets), 1, figsize=(8, 3.2 * len(nets)), squeeze=False, layout="constrained")
     for axis, net in zip(axes[:, 0], nets, strict=True):
-        _panel(axis, net, [r for r in results if r["net"] == net and "lists" in r and r["recipe"] != "sign_w1_ai8"])
+        _panel(axis, net, [r for r in results if r["net"] == net and r["recipe"] != "sign_w1_ai8"])
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     plt.close(figure)
