@@ -46,7 +46,8 @@ class FlipRate:
     Args:
         flips: how many.
         trials: of how many.
-        ci: 95 % bootstrap interval of their share, by speaker; None when the ids do not tell speakers.
+        ci: 95 % bootstrap interval of their share, by speaker; None when the ids do not tell speakers, and where
+            nothing or everything flipped, which drawing again cannot change.
     """
 
     flips: int
@@ -96,8 +97,8 @@ class Drift:
         helpful: the float net was wrong.
         new_misses: of the target trials, those that only the compressed model rejects.
         new_false_accepts: of the others, those that only the compressed model accepts.
-        recalibrated: flips that stay when the compressed model's threshold is moved to where its false-accept rate on
-            this list is the float net's, so what is not a mere shift of scores.
+        recalibrated: flips that stay when the compressed model's threshold is moved to where it accepts as many trials
+            of this list as the float net does, so what is not a mere shift or stretch of the scores.
         recalibrated_threshold: that threshold.
         bands: flips by the float score's distance from the threshold.
         histogram: (edges, counts) of the differences.
@@ -255,7 +256,7 @@ def measure_drift(
     """
     labels, differences = trials.labels, scores.astype(np.float64) - float_scores
     accepted, wanted = scores >= threshold, float_scores >= threshold
-    moved = metrics.threshold_at_far(scores, labels, metrics.error_rates(float_scores, labels, threshold)[0])
+    moved = _threshold_accepting(scores, int(wanted.sum()))
     flips = accepted != wanted
     every = np.ones(len(labels), np.bool_)
     groups: dict[str, tuple[Bool, Bool]] = {
@@ -286,6 +287,12 @@ def measure_drift(
         histogram=(edges, counts),
         **{name: rate for name, rate in rates.items() if not name.startswith("band ")},
     )
+
+
+def _threshold_accepting(scores: Float32, count: int) -> float:
+    """Return the threshold that accepts the `count` highest scores."""
+    ordered = np.sort(scores)
+    return float(ordered[-count]) if count else float(np.nextafter(ordered[-1], np.float32(np.inf)))
 
 
 @dataclass(frozen=True)
@@ -360,12 +367,10 @@ def _rates(
     intervals = (
         metrics.bootstrap_means_by_speaker({**columns, "": differences}, labels, speakers=sides) if known else {}
     )
-    rates = {
-        name: FlipRate(
-            int((flipped & counted).sum()), int(counted.sum()), intervals.get(name) if counted.any() else None
-        )
-        for name, (flipped, counted) in groups.items()
-    }
+    rates = {}
+    for name, (flipped, counted) in groups.items():
+        flips, count = int((flipped & counted).sum()), int(counted.sum())
+        rates[name] = FlipRate(flips, count, intervals.get(name) if 0 < flips < count else None)
     return rates, intervals.get("")
 
 

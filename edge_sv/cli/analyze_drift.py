@@ -57,7 +57,7 @@ def command(
 
     A decision flips when the two disagree at one threshold; a flip is harmful when the float net was right. Flips are
     counted by how far the float score lies from the threshold, with 95 % intervals by speaker. "Recalibrated" counts
-    those that stay when the model's threshold is moved to the float net's false-accept rate on this list.
+    those that stay when the model's threshold is moved so that it accepts as many trials as the float net.
 
     \b
     Examples:
