@@ -12,6 +12,7 @@ from pathlib import Path
 from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact
 from edge_sv.embedders import Embedder, find_model, open_artifact, open_embedder
 from edge_sv.errors import DataError, UsageError
+from edge_sv.resources import assets_dir
 
 FLOAT = "float"
 NET_FILE = "net.json"
@@ -39,6 +40,13 @@ class Candidate:
     def label(self) -> str:
         """Name it among others: `resnet-nano palette_w4_ai8`."""
         return f"{self.net} {self.form}"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: a bundled net by `assets/NAME`, wherever this package is installed."""
+        bundled = assets_dir().resolve()
+        path = self.path.resolve()
+        return f"assets/{path.relative_to(bundled)}" if path.is_relative_to(bundled) else str(self.path)
 
     @property
     def is_float(self) -> bool:

@@ -24,6 +24,7 @@ COMMANDS = {
     "convert": ("edge_sv.cli.convert", "Convert a float net to int8, check it and set its threshold."),
     "build": ("edge_sv.cli.build", "Compress, convert, check and package a model for a target."),
     "analyze": ("edge_sv.cli.analyze:app", "Look at what compression does to weights, layers, scores and embeddings."),
+    "report": ("edge_sv.cli.report", "Write one page about a net and its compressed forms, with tables and plots."),
     "recipes": ("edge_sv.cli.recipes", "List the compression recipes and explain them."),
     "targets": ("edge_sv.cli.targets", "List the targets and their limits."),
     "enroll": ("edge_sv.cli.enroll", "Make a voice print from recordings."),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from scipy.special import ndtri
 
 from edge_sv.errors import ToolMissing
 from edge_sv.metrics import DetPoints, eer_of_points
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 TICKS_PERCENT = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60)
 LIMITS_PERCENT = (0.08, 65.0)
@@ -41,28 +45,29 @@ def det_svg(curves: Mapping[str, DetPoints], *, title: str = "") -> bytes:
     with rc_context({"svg.hashsalt": "edge_sv", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure = Figure(figsize=(5.6, 5.6), layout="constrained")
         axes = figure.add_subplot(title=title)
-        limits = _deviate(np.array(LIMITS_PERCENT) / 100)
-        axes.plot(limits, limits, color="0.8", linewidth=0.8, zorder=1)
+        draw_det_axes(axes)
         for label, points in curves.items():
-            (line,) = axes.plot(*_visible(points), linewidth=1.6, label=label)
+            (line,) = axes.plot(to_deviates(points.false_accept), to_deviates(points.miss), linewidth=1.6, label=label)
             rate = float(eer_of_points(points.miss, points.false_accept))
             line.set_label(f"{label}: EER {rate:.2%}")
-            axes.plot(*[_deviate(np.array([rate]))] * 2, marker="o", markersize=5, color=line.get_color())
-        ticks = _deviate(np.array(TICKS_PERCENT) / 100)
-        labels = [f"{tick:g}" for tick in TICKS_PERCENT]
-        axes.set(xlabel="false-accept rate, %", ylabel="miss rate, %", xlim=limits, ylim=limits, aspect="equal")
-        axes.set_xticks(ticks, labels)
-        axes.set_yticks(ticks, labels)
-        axes.grid(color="0.92", linewidth=0.6)
+            axes.plot(*[to_deviates(np.array([rate]))] * 2, marker="o", markersize=5, color=line.get_color())
         axes.legend(loc="upper right", frameon=False)
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": "edge_sv"})
     return stream.getvalue()
 
 
-def _visible(points: DetPoints) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return (false accepts, misses) as normal deviates; rates of 0 and 1 lie outside the axes and are cut there."""
-    return _deviate(points.false_accept), _deviate(points.miss)
+def draw_det_axes(axes: Axes) -> None:
+    """Give empty axes the DET plot's scales, labels and diagonal."""
+    limits = to_deviates(np.array(LIMITS_PERCENT) / 100)
+    axes.plot(limits, limits, color="0.8", linewidth=0.8, zorder=1)
+    ticks = to_deviates(np.array(TICKS_PERCENT) / 100)
+    labels = [f"{tick:g}" for tick in TICKS_PERCENT]
+    axes.set(xlabel="false-accept rate, %", ylabel="miss rate, %", xlim=limits, ylim=limits, aspect="equal")
+    axes.set_xticks(ticks, labels)
+    axes.set_yticks(ticks, labels)
+    axes.grid(color="0.92", linewidth=0.6)
 
 
-def _deviate(rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def to_deviates(rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Turn rates into normal deviates; rates of 0 and 1 lie outside the axes and are cut there."""
     return np.asarray(ndtri(np.clip(rates, 1e-5, 1 - 1e-5)), np.float64)

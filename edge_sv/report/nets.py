@@ -1,0 +1,145 @@
+"""What the report says of a float net: what it is, what it costs, how its training went."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_sv.analysis.candidates import NET_FILE, Candidate, has_tensorflow
+from edge_sv.errors import DataError
+
+HISTORY_FILE = "history.csv"
+FLOAT_BYTES = 4
+
+
+@dataclass(frozen=True)
+class NetFacts:
+    """A net.
+
+    Args:
+        name: of the net.
+        folder: of its float form; None where only converted forms are at hand.
+        family: which architecture, `resnet`.
+        config: the family's options.
+        features: the front end.
+        segments: the frames that it takes at once.
+        embedding_dim: length of an embedding.
+        parameters: numbers learned; of a converted form where the float net cannot be opened.
+        macs: multiply-accumulates of one inference.
+        macs_per_second: of a second of speech, segments side by side.
+        float_bytes: four bytes a parameter.
+        epoch: of the weights, None when it is not recorded.
+        dev: what that epoch reached on the development lists, name -> fraction.
+        history: column -> value of every epoch; None without `history.csv`.
+    """
+
+    name: str
+    folder: str | None
+    family: str | None
+    config: dict[str, Any]
+    features: dict[str, Any]
+    segments: dict[str, Any]
+    embedding_dim: int | None
+    parameters: int | None
+    macs: int | None
+    macs_per_second: int | None
+    float_bytes: int | None
+    epoch: int | None
+    dev: dict[str, float]
+    history: dict[str, list[float | None]] | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Costs:
+    parameters: int
+    macs: int
+    macs_per_second: int | None
+
+
+def describe_net(candidates: Sequence[Candidate]) -> NetFacts:
+    """Describe the net that candidates are forms of.
+
+    Args:
+        candidates: all of one net.
+
+    Raises:
+        DataError: a file of the net is damaged.
+    """
+    artifact = next((each.artifact for each in candidates if each.artifact), None)
+    own = next((each for each in candidates if each.artifact is None), None)
+    folder = None if own is None else own.path
+    described = {} if folder is None else read_json(folder / NET_FILE)
+    provenance = described.get("provenance") or {}
+    costs = _costs(candidates, folder)
+    dev = provenance.get("dev") or {}
+    return NetFacts(
+        name=candidates[0].net,
+        folder=None if own is None else own.place,
+        family=described.get("family"),
+        config=described.get("config") or {},
+        features=described.get("features") or (artifact.features.to_dict() if artifact else {}),
+        segments=described.get("segments") or (asdict(artifact.segments) if artifact else {}),
+        embedding_dim=artifact.embedding_dim if artifact else (described.get("config") or {}).get("embedding_dim"),
+        parameters=costs and costs.parameters,
+        macs=costs and costs.macs,
+        macs_per_second=costs and costs.macs_per_second,
+        float_bytes=costs and FLOAT_BYTES * costs.parameters,
+        epoch=provenance.get("epoch"),
+        dev={name: value for name, value in dev.items() if name.startswith("dev_eer")},
+        history=None if folder is None else read_history(folder / HISTORY_FILE),
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON document.
+
+    Raises:
+        DataError: not readable, or not a document.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+    if not isinstance(document, dict):
+        raise DataError(f"{path} is damaged", details={"got": type(document).__name__})
+    return document
+
+
+def read_history(path: Path) -> dict[str, list[float | None]] | None:
+    """Read a training's `history.csv`, column -> value of every epoch; None when there is no such file.
+
+    Raises:
+        DataError: it is not a table of numbers.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, restval=""))
+        columns = list(rows[0]) if rows else []
+        return {name: [float(row[name]) if row[name] else None for row in rows] for name in columns}
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise DataError(f"{path} is damaged", details={"got": str(error)}) from error
+
+
+def _costs(candidates: Sequence[Candidate], folder: Path | None) -> _Costs | None:
+    """Count parameters and MACs of the float net; of a converted form where TensorFlow is missing."""
+    if folder is not None and has_tensorflow():
+        from edge_sv.summary import summarize_model
+
+        summary = summarize_model(str(folder), float_net=True)
+        return _Costs(summary.parameters, summary.macs, summary.macs_per_second)
+    artifact = next((each.artifact for each in candidates if each.artifact), None)
+    if artifact is None:
+        return None
+    parameters, macs = (sum(getattr(layer, name) for layer in artifact.layers) for name in ("parameters", "macs"))
+    seconds = artifact.segments.frames * artifact.features.hop_ms / 1000
+    return _Costs(parameters, macs, round(macs / seconds))
