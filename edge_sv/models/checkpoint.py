@@ -22,17 +22,19 @@ from edge_sv.features import FeatureConfig
 from edge_sv.files import write_atomic
 from edge_sv.models.df_resnet import DfResNetConfig, build_df_resnet
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
+from edge_sv.models.redimnet import ReDimNetConfig, build_redimnet
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.models.xvector import XVectorConfig, build_xvector
 from edge_sv.palette import Palette, load_palettes, save_palettes
 from edge_sv.segments import SegmentRule
 
-NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig
+NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig | ReDimNetConfig
 FAMILIES: dict[str, tuple[type[NetConfig], Any]] = {
     "resnet": (ResNetConfig, build_resnet),
     "df_resnet": (DfResNetConfig, build_df_resnet),
     "ecapa_tdnn": (EcapaConfig, build_ecapa_tdnn),
     "xvector": (XVectorConfig, build_xvector),
+    "redimnet": (ReDimNetConfig, build_redimnet),
 }
 FORMAT = 1
 

@@ -1,12 +1,18 @@
 """DF-ResNet speaker nets: many narrow inverted bottlenecks instead of few wide blocks.
 
 From the paper: depth before width; a block widens by a 1x1 convolution, convolves each channel by itself and narrows by
-a 1x1 convolution, with a shortcut around the three; layers that halve the map stand apart, between the stages. Ours,
-for int8: a ReLU with a limit in place of the plain one if asked for, and the halving layer is a 3x3 convolution with
-stride 2 that folds with its batch normalization.
+a 1x1 convolution, with a shortcut around the three:
 
-Source: B. Liu et al., DF-ResNet: Boosting Speaker Verification Performance with Depth-First Design, Interspeech 2022,
-section 2; the block is M. Sandler et al., MobileNetV2, arXiv 1801.04381, figure 3b.
+    y = x + N(P(relu(N(D(relu(N(E(x))))))))     E: 1x1, c -> expansion * c; D: 3x3 depthwise; P: 1x1 back to c
+
+where N is batch normalization; layers that halve the map stand apart, between the stages: 3x3 convolutions of stride 2.
+Ours: no ReLU after the sum, as in MobileNetV2 (WeSpeaker's nets of this kind have one); no layer between the stem and
+the first stage; for int8, if asked for, a ReLU with a limit in place of the plain one. The paper's tables could not be
+read: the default shape has the depth and widths of WeSpeaker's Gemini-DF-ResNet60, whose name counts four layers more.
+
+Source: B. Liu et al., DF-ResNet: Boosting Speaker Verification Performance with Depth-First Design, Interspeech 2022;
+the block is M. Sandler et al., MobileNetV2, arXiv 1801.04381, figure 3b; github.com/wenet-e2e/wespeaker,
+`wespeaker/models/gemini_dfresnet.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +23,13 @@ import tf_keras
 from tf_keras import layers
 
 from edge_sv.errors import UsageError
-from edge_sv.models.layers import Tensor, conv, embedding, input_features
+from edge_sv.models.layers import Tensor, conv, depthwise, embedding, input_features
 from edge_sv.models.pooling import pool_time
 
 
 @dataclass(frozen=True)
 class DfResNetConfig:
-    """The shape of a DF-ResNet; tuples have one value per stage, the defaults are the paper's smallest, DF-ResNet56.
+    """The shape of a DF-ResNet; tuples have one value per stage, the defaults are those of DF-ResNet56.
 
     Args:
         stem_stride: of the first 3x3 convolution, in (time, freq).
@@ -65,13 +71,9 @@ def build_df_resnet(config: DfResNetConfig, *, frames: int | None, num_mels: int
 
 
 def _inverted_bottleneck(x: Tensor, expansion: int, *, relu_limit: float | None, name: str) -> Tensor:
-    """Widen, convolve each channel by itself, narrow, add: (batch, time, freq, c) -> the same shape."""
+    """Compute the block's equation: (batch, time, freq, c) -> the same shape."""
     channels = x.shape[-1]
     y = conv(x, channels * expansion, 1, relu_limit=relu_limit, name=f"{name}_expand")
-    y = layers.DepthwiseConv2D(
-        3, padding="same", use_bias=False, depthwise_initializer="he_normal", name=f"{name}_depthwise"
-    )(y)
-    y = layers.BatchNormalization(name=f"{name}_depthwise_bn")(y)
-    y = layers.ReLU(relu_limit, name=f"{name}_depthwise_relu")(y)
+    y = depthwise(y, 3, relu=True, relu_limit=relu_limit, name=f"{name}_depthwise")
     y = conv(y, channels, 1, relu=False, name=f"{name}_project")
     return layers.Add(name=f"{name}_add")([x, y])

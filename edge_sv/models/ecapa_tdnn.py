@@ -22,7 +22,7 @@ from tf_keras import layers
 
 from edge_sv.errors import UsageError
 from edge_sv.models.layers import Tensor, conv, embedding, input_features
-from edge_sv.models.pooling import pool_time
+from edge_sv.models.pooling import pool_time, squeeze_excite
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _se_res2net_block(x: Tensor, config: EcapaConfig, *, dilation: int, name: st
     y = conv(x, config.channels, 1, name=f"{name}_conv1")
     y = _res2net(y, scale=config.res2net_scale, dilation=dilation, name=f"{name}_res2net")
     y = conv(y, config.channels, 1, name=f"{name}_conv2")
-    y = _squeeze_excite(y, config.squeeze_channels, name=f"{name}_se")
+    y = squeeze_excite(y, config.squeeze_channels, name=f"{name}_se")
     return layers.Add(name=f"{name}_add")([x, y])
 
 
@@ -97,15 +97,6 @@ def _res2net(x: Tensor, *, scale: int, dilation: int, name: str) -> Tensor:
             group = layers.Add(name=f"{name}_add{i}")([group, outputs[-1]])
         outputs.append(conv(group, width, (3, 1), dilation=(dilation, 1), name=f"{name}_conv{i}"))
     return layers.Concatenate(name=f"{name}_concat")(outputs)
-
-
-def _squeeze_excite(x: Tensor, squeeze_channels: int, *, name: str) -> Tensor:
-    """Scale each channel by a gate computed from the channels' means over time."""
-    gate = pool_time(x, "mean", name=name)
-    gate = conv(gate, squeeze_channels, 1, batch_norm=False, name=f"{name}_squeeze")
-    gate = conv(gate, x.shape[-1], 1, batch_norm=False, relu=False, name=f"{name}_excite")
-    gate = layers.Activation("sigmoid", name=f"{name}_gate")(gate)
-    return layers.Multiply(name=f"{name}_scale")([x, gate])
 
 
 @tf_keras.utils.register_keras_serializable(package="edge_sv")

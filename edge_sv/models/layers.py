@@ -56,6 +56,23 @@ def conv(
     return layers.ReLU(relu_limit, name=f"{name}_relu")(x) if relu else x
 
 
+def depthwise(
+    x: Tensor, kernel: int | tuple[int, int], *, name: str, relu: bool = False, relu_limit: float | None = None
+) -> Tensor:
+    """Convolve each channel by itself, then batch normalization and, if asked for, ReLU; one int8 operator.
+
+    Args:
+        x: (batch, time, freq, channels).
+        kernel: (time, freq) size, or one number for both; `same` padding.
+        name: of the convolution; the others get `_bn` and `_relu` after it.
+        relu: apply it at the end.
+        relu_limit: largest value it passes, see `conv`.
+    """
+    x = layers.DepthwiseConv2D(kernel, padding="same", use_bias=False, depthwise_initializer="he_normal", name=name)(x)
+    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    return layers.ReLU(relu_limit, name=f"{name}_relu")(x) if relu else x
+
+
 def embedding(x: Tensor, embedding_dim: int) -> Tensor:
     """Map a pooled (batch, 1, 1, channels) map to (batch, embedding_dim).
 

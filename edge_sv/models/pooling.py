@@ -81,7 +81,7 @@ def pool_time(x: Tensor, kind: str, *, name: str, attention_channels: int = 64) 
     Raises:
         UsageError: there is no such kind.
 
-    Source: statistics pooling: Snyder et al., "X-vectors", ICASSP 2018, section 2.1.
+    Source: statistics pooling: Snyder et al., "X-vectors", ICASSP 2018, table 1.
     """
     pools: dict[str, Callable[[Tensor], Tensor]] = {
         "mean": lambda x: _to_vector(TimeMean(name=f"{name}_mean")(x), name=name),
@@ -93,6 +93,18 @@ def pool_time(x: Tensor, kind: str, *, name: str, attention_channels: int = 64) 
     if kind not in pools:
         raise unknown_name("pooling", kind, get_args(PoolingKind))
     return pools[kind](x)
+
+
+def squeeze_excite(x: Tensor, squeeze_channels: int, *, name: str) -> Tensor:
+    """Scale each channel of (batch, time, 1, channels) by a gate from 0 to 1: sigmoid(W2 relu(W1 mean over time)).
+
+    Source: J. Hu et al., Squeeze-and-Excitation Networks, arXiv 1709.01507, equations 2-4.
+    """
+    gate = pool_time(x, "mean", name=name)
+    gate = conv(gate, squeeze_channels, 1, batch_norm=False, name=f"{name}_squeeze")
+    gate = conv(gate, x.shape[-1], 1, batch_norm=False, relu=False, name=f"{name}_excite")
+    gate = layers.Activation("sigmoid", name=f"{name}_gate")(gate)
+    return layers.Multiply(name=f"{name}_scale")([x, gate])
 
 
 def _statistics(x: Tensor, *, name: str) -> Tensor:

@@ -7,8 +7,11 @@ import tf_keras
 from edge_sv.errors import unknown_name
 from edge_sv.features import FeatureConfig
 from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net
+from edge_sv.models.df_resnet import DfResNetConfig
 from edge_sv.models.ecapa_tdnn import EcapaConfig
+from edge_sv.models.redimnet import ReDimNetConfig
 from edge_sv.models.resnet import ResNetConfig
+from edge_sv.models.xvector import XVectorConfig
 from edge_sv.segments import SegmentRule
 
 
@@ -30,6 +33,16 @@ def _published_resnet(blocks: tuple[int, ...]) -> ResNetConfig:
     )
 
 
+_SMALL_DF_RESNET = DfResNetConfig(
+    stem_stride=(2, 2),
+    stage_channels=(16, 24, 48, 96),
+    stage_blocks=(2, 2, 4, 2),
+    expansion=2,
+    relu_limit=6.0,
+    pooling="deviation",
+    embedding_dim=64,
+)
+
 # Parameters are with 80 mel bands.
 PRESETS: dict[str, tuple[str, NetConfig]] = {
     "resnet-80k": ("resnet", _device_resnet((16, 16, 24, 48))),
@@ -44,6 +57,14 @@ PRESETS: dict[str, tuple[str, NetConfig]] = {
         ),
     ),
     "ecapa-512": ("ecapa_tdnn", EcapaConfig()),
+    "df-resnet-small": ("df_resnet", _SMALL_DF_RESNET),
+    "df-resnet56": ("df_resnet", DfResNetConfig()),
+    "xvector-small": (
+        "xvector",
+        XVectorConfig(channels=96, stem_stride=2, pooled_channels=256, pooling="deviation", embedding_dim=96),
+    ),
+    "xvector": ("xvector", XVectorConfig()),
+    "redimnet-b0": ("redimnet", ReDimNetConfig()),
 }
 
 

@@ -1,12 +1,17 @@
 """X-vector TDNN speaker nets: dilated frame layers, statistics over time, an embedding.
 
-From the paper: five frame-level layers, the first three with a growing context, the last wide; mean and spread of its
-outputs over all frames; the embedding is the affine layer after them. Ours, as in the ECAPA-TDNN here: time is the
-first axis of a 2-D map of width 1, so that a TDNN layer is a Conv2D with kernel (k, 1); batch normalization sits
-between convolution and ReLU, where it folds; the spread may be the mean absolute deviation; the affine layers after
-the embedding are left out, since only the training's softmax would need them.
+From the paper: five frame-level layers,
 
-Source: D. Snyder et al., X-vectors: Robust DNN Embeddings for Speaker Recognition, ICASSP 2018, section 2.1, table 1.
+    h_l[t] = relu(W_l [h_(l-1)[t + c]  for c in context_l] + b_l)
+
+with the contexts {-2..2}, {-2, 0, 2}, {-3, 0, 3}, {0}, {0}, the last one wide; mean and standard deviation of its
+outputs over all frames; the embedding is the affine layer after them, before its nonlinearity. Ours, as in the
+ECAPA-TDNN here: time is the first axis of a 2-D map of width 1, so that such a layer is a Conv2D with kernel (k, 1) and
+dilation; batch normalization sits between convolution and ReLU, where it folds; outside of the recording lie zeros; the
+spread may be the mean absolute deviation; the layers after the embedding are left out, since only the training's
+softmax would need them.
+
+Source: D. Snyder et al., X-vectors: Robust DNN Embeddings for Speaker Recognition, ICASSP 2018, table 1.
 """
 
 from __future__ import annotations

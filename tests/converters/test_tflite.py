@@ -33,10 +33,10 @@ pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
 from edge_sv.models.checkpoint import build_net, save_net
 from edge_sv.models.presets import PRESETS, describe_preset
 
-LARGE = {"resnet18", "resnet34", "ecapa-512"}
+LARGE = {"resnet18", "resnet34", "ecapa-512", "df-resnet56", "xvector", "redimnet-b0"}
 NETS = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in PRESETS]
 EXACT_SEGMENTS = 3
-FRAMES = {"resnet34": 64, "resnet18": 64}
+FRAMES = {"resnet34": 64, "resnet18": 64, "df-resnet56": 64, "redimnet-b0": 64}
 """Frames of nets whose reference kernels take seconds for 200; the graph is the same."""
 
 

@@ -30,12 +30,23 @@ class Int8Comparison:
         tflm: the same from TensorFlow Lite Micro.
         cosines: (TEST,) between int8 and float embeddings, both minus the mean float embedding.
         model: the .tflite file.
+        inputs: (TEST, frames, num_mels, channels) int8.
     """
 
     litert: np.ndarray
     tflm: np.ndarray
     cosines: np.ndarray
     model: bytes
+    inputs: np.ndarray
+
+    def generated_c(self, count: int = 2) -> np.ndarray:
+        """Run the first inputs through the model as generated C; (count, embedding_dim) int8."""
+        from edge_sv.flatbuffer import parse_model
+        from edge_sv.generator import find_generator
+
+        output = int(parse_model(self.model).subgraphs[0].outputs[0])
+        generator = find_generator("c_source")
+        return np.array([generator.trace(self.model, [item[np.newaxis]])[output][0] for item in self.inputs[:count]])
 
 
 def make_features(count: int, frames: int, num_mels: int, channels: int = 1) -> np.ndarray:
@@ -83,10 +94,11 @@ def compare_int8() -> Callable[[tf_keras.Model], Int8Comparison]:
         reference.allocate_tensors()
         micro = tflite_micro.runtime.Interpreter.from_bytes(data, arena_size=4 << 20)
         (source,), (target,) = reference.get_input_details(), reference.get_output_details()
-        litert, tflm = [], []
+        litert, tflm, inputs = [], [], []
         for item in features[CALIBRATION:]:
             scale, zero_point = source["quantization"]
             quantized = np.int8(np.clip(np.round(item[np.newaxis] / scale) + zero_point, -128, 127))
+            inputs.append(quantized[0])
             reference.set_tensor(source["index"], quantized)
             reference.invoke()
             litert.append(reference.get_tensor(target["index"])[0])
@@ -98,7 +110,11 @@ def compare_int8() -> Callable[[tf_keras.Model], Int8Comparison]:
         centre = model(features[:CALIBRATION], training=False).numpy().mean(axis=0)
         exact = model(features[CALIBRATION:], training=False).numpy()
         return Int8Comparison(
-            np.array(litert), np.array(tflm), _cosines(embeddings - centre, exact - centre), model=data
+            np.array(litert),
+            np.array(tflm),
+            _cosines(embeddings - centre, exact - centre),
+            model=data,
+            inputs=np.array(inputs),
         )
 
     return compare
