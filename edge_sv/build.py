@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_sv.bare_stages import BareStages, find_bare
 from edge_sv.check import Steps
+from edge_sv.compress.allocate import WidthPlan
 from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.errors import DataError, DoesNotFit
 from edge_sv.generator import DEFAULT_CODE, CodeOptions
@@ -97,6 +98,7 @@ class Plan:
         footprint: what the package would cost; arena and code are None before the model is converted.
         measured: False when `footprint` is an estimate from the float net's weights.
         problem: why it does not fit, None when it does as far as is known.
+        widths: of each layer, where the recipe chooses them.
     """
 
     out: Path
@@ -104,6 +106,7 @@ class Plan:
     footprint: Footprint
     measured: bool
     problem: DoesNotFit | None
+    widths: WidthPlan | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `edge-sv build --dry-run --json` prints."""
@@ -117,6 +120,7 @@ class Plan:
             "ram_bytes": self.footprint.ram_bytes,
             "arena_bytes": self.footprint.arena_bytes,
             "fits": self.problem is None,
+            "widths": self.widths.to_dict() if self.widths else None,
         }
 
 
@@ -129,6 +133,7 @@ def build(
     data: Path | None = None,
     work: Path | None = None,
     limits: Limits = NO_LIMITS,
+    budget: int | None = None,
     code: CodeOptions = DEFAULT_CODE,
     listen: Callable[[StageOutcome], None] | None = None,
     steps: Steps | None = None,
@@ -145,12 +150,14 @@ def build(
             taken, and checked on the bundled synthetic voices.
         work: where finished stages are kept; None: the user's cache.
         limits: the target's own hold as well.
+        budget: bytes of all weights, for a recipe that chooses widths; None: the recipe's own.
         code: how generated code is written.
         listen: called after each stage.
         steps: reports the steps within a stage.
 
     Raises:
-        UsageError: unknown model, target or recipe, or `out` is something else than a package.
+        UsageError: unknown model, target or recipe, a budget that no plan keeps, or `out` is something else than a
+            package.
         DataError: the model or the data cannot be used, or there is no converted form and no data to make one with.
         AccuracyGateFailed: the converted model does not compute what the float net computes.
         DoesNotFit: the package is larger than a limit.
@@ -159,7 +166,7 @@ def build(
     bare = find_bare(model)
     if bare is not None:
         return _build_bare(_bare_stages(bare, target, work, code), out or _bare_out(bare, target), limits, listen)
-    stages = make_stages(model, target, recipe, data, work, steps=steps, code=code)
+    stages = make_stages(model, target, recipe, data, work, steps=steps, code=code, budget=budget)
     place = out or default_out(stages)
     refuse_foreign_folder(place)
     run, outcomes = _runner(listen)
@@ -207,21 +214,28 @@ def plan(
     data: Path | None = None,
     work: Path | None = None,
     limits: Limits = NO_LIMITS,
+    budget: int | None = None,
     code: CodeOptions = DEFAULT_CODE,
+    steps: Steps | None = None,
 ) -> Plan:
-    """Say what a build would do and cost, without converting or writing anything; arguments and errors as `build`."""
+    """Say what a build would do and cost, without converting anything; arguments and errors as `build`.
+
+    Where the recipe chooses widths, they are planned; what was measured for that is kept for the build.
+    """
     bare = find_bare(model)
     if bare is not None:
         return _plan_bare(
             _bare_stages(bare, target, work, code), out or _bare_out(bare, target), load_target(target), limits
         )
-    stages = make_stages(model, target, recipe, data, work, code=code)
-    net = stages.compress().value if data is None else stages.kept_net()
-    artifact = stages.convert(net).value if data is None else stages.kept_artifact(net) if net else None
+    stages = make_stages(model, target, recipe, data, work, steps=steps, code=code, budget=budget)
+    widths = stages.widths()
+    trains = data is not None or stages.needs_data
+    net = stages.kept_net() if trains else stages.compress().value
+    artifact = stages.convert(net).value if not trains else stages.kept_artifact(net) if net else None
     checked = stages.kept_check(artifact, net) if artifact else None
     packaged = checked is not None and stages.cache.folder("package", stages.package_inputs(checked, limits)).is_dir()
     outcomes = (
-        _planned("compress", net is not None, stages.plan.description),
+        _planned("compress", net is not None, _compress_note(stages)),
         _planned("convert", artifact is not None, f"calibrate with {data}" if data else "as it came with the model"),
         _planned("check", checked is not None, f"on {data}" if data else "on the bundled synthetic voices"),
         _planned("package", packaged, f"for {stages.target.name}"),
@@ -229,7 +243,11 @@ def plan(
     known = checked.artifact if checked else artifact
     footprint = estimate_footprint(known, stages.target, code=code) if known else estimate_float(stages)
     problem = _problem(known, stages.target, footprint, limits) if known else None
-    return Plan(out or default_out(stages), outcomes, footprint, known is not None, problem)
+    return Plan(out or default_out(stages), outcomes, footprint, known is not None, problem, widths)
+
+
+def _compress_note(stages: Stages) -> str:
+    return f"{stages.plan.description}{'; needs --data INDEX.csv' if stages.needs_data else ''}"
 
 
 def _plan_bare(stages: BareStages, out: Path, target: Target, limits: Limits) -> Plan:
@@ -250,10 +268,11 @@ def make_stages(
     *,
     steps: Steps | None = None,
     code: CodeOptions = DEFAULT_CODE,
+    budget: int | None = None,
 ) -> Stages:
     """Look up everything that a build is about, before anything runs."""
     found, cache = load_target(target), StageCache(work or default_work_folder())
-    return Stages(find_source(model, recipe), found, recipe, data, cache, steps, code)
+    return Stages(find_source(model, recipe), found, recipe, data, cache, steps, code, budget)
 
 
 def _bare_stages(path: Path, target: str, work: Path | None, code: CodeOptions) -> BareStages:

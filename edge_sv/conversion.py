@@ -13,7 +13,8 @@ import numpy as np
 
 from edge_sv.artifact import COMPRESSED_DIR, ModelArtifact, net_sha256, save_artifact
 from edge_sv.check import CheckReport, CheckSet, Steps, check_artifact, compare_with_float
-from edge_sv.compress.recipe import DEFAULT_RECIPE, load_recipe
+from edge_sv.compress.allocate import WidthPlan
+from edge_sv.compress.recipe import DEFAULT_RECIPE, CompressionRecipe, load_recipe
 from edge_sv.converter import Converter, calibrate, find_converter
 from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, find_model
 from edge_sv.errors import DataError, UsageError
@@ -23,6 +24,7 @@ from edge_sv.files import write_atomic
 from edge_sv.metrics import eer, threshold_at_far
 from edge_sv.native_log import held_native_log
 from edge_sv.palette import PALETTES_FILE
+from edge_sv.ranges import RANGES_FILE
 from edge_sv.resources import assets_dir
 from edge_sv.scoring import Cohort, Scoring, ScoringKind
 from edge_sv.speech_index import SpeechFile, development_list, read_index, sample_speech, training_speakers
@@ -36,11 +38,18 @@ CHECK_RECORDINGS = 64
 """Recordings of the check set when the data has no development list."""
 FALSE_ACCEPT_RATE = 0.01
 TOP_N = 100
-NET_FILES = ("net.json", "weights.npz", PALETTES_FILE)
+NET_FILES = ("net.json", "weights.npz", PALETTES_FILE, RANGES_FILE)
 
 
 def compress_with_data(
-    net: Path, recipe: str, index: Path | None, *, run: Path, out: Path, steps: Steps | None = None
+    net: Path,
+    recipe: str,
+    index: Path | None,
+    *,
+    run: Path,
+    out: Path,
+    budget: int | None = None,
+    steps: Steps | None = None,
 ) -> None:
     """Compress a float net, trained on the data's training speakers.
 
@@ -50,14 +59,61 @@ def compress_with_data(
         index: table of speech files; not needed by a recipe without fine-tuning.
         run: folder of the training, gone at the end; an interrupted one goes on from there.
         out: folder that gets the compressed net.
+        budget: bytes of all weights, for a recipe that chooses widths; None: the recipe's own.
         steps: reports what is being done.
 
     Raises:
-        UsageError: a rule matches no layer, or there is no data to train with.
+        UsageError: a rule matches no layer, there is no data to train with, or a budget that no plan keeps.
         DataError: the net or the data cannot be used.
     """
     with held_native_log():
         from edge_sv.training.compress_net import compress_net
+    compress_net(
+        net,
+        recipe,
+        data=index,
+        out=run,
+        origin=net_sha256(net),
+        open_teacher=KerasEmbedder,
+        find_net=find_model,
+        cache=_training_cache(),
+        jobs=len(os.sched_getaffinity(0)),
+        budget=budget,
+        progress=_bars(steps),
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    for name in NET_FILES:
+        if (run / name).is_file():
+            write_atomic(out / name, (run / name).read_bytes())
+    shutil.rmtree(run)
+
+
+def plan_widths_with_data(
+    net: Path, recipe: CompressionRecipe, index: Path | None, *, steps: Steps | None = None
+) -> WidthPlan:
+    """Plan the widths of a float net's layers; what compressing finds out later is kept, and what it found is used.
+
+    Args:
+        net: the float net's folder.
+        recipe: one that chooses widths.
+        index: table of speech files; None: the bundled synthetic voices.
+        steps: reports what is being done.
+
+    Raises:
+        UsageError: a rule matches no layer, or a budget that no plan keeps.
+        DataError: the net or the data cannot be used.
+    """
+    with held_native_log():
+        from edge_sv.training.widths import find_widths
+    return find_widths(net, recipe, data=index, cache=_training_cache(), progress=_bars(steps))
+
+
+def _training_cache() -> Path:
+    return default_work_folder().parent / "training"
+
+
+def _bars(steps: Steps | None) -> Callable[[int, int, str], None]:
+    """Show what training reports as one bar for each kind of step."""
     bars: dict[str, Callable[[int, int], None]] = {}
 
     def progress(done: int, total: int, what: str) -> None:
@@ -67,22 +123,7 @@ def compress_with_data(
         if kind in bars:
             bars[kind](done, total)
 
-    compress_net(
-        net,
-        recipe,
-        data=index,
-        out=run,
-        origin=net_sha256(net),
-        open_teacher=KerasEmbedder,
-        find_net=find_model,
-        cache=default_work_folder().parent / "training",
-        jobs=len(os.sched_getaffinity(0)),
-        progress=progress,
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    for name in NET_FILES:
-        write_atomic(out / name, (run / name).read_bytes())
-    shutil.rmtree(run)
+    return progress
 
 
 def convert_with_data(converter: Converter, net: Path, recipe: str, index: Path) -> ModelArtifact:
@@ -135,6 +176,7 @@ def convert_net(
     index: Path,
     out: Path,
     recipe: str = DEFAULT_RECIPE,
+    budget: int | None = None,
     scoring: ScoringKind = "cosine",
     false_accept_rate: float = FALSE_ACCEPT_RATE,
     steps: Steps | None = None,
@@ -151,6 +193,7 @@ def convert_net(
         index: table of speech files with development lists beside it.
         out: where the artifact goes.
         recipe: its compression.
+        budget: bytes of all weights, for a recipe that chooses widths; None: the recipe's own.
         scoring: the default scoring; the EERs of both kinds are written into the artifact.
         false_accept_rate: of the threshold.
         steps: reports what is being done.
@@ -166,10 +209,10 @@ def convert_net(
     if data.trials is None:
         raise DataError(f"{index} has no development list beside it", details={"missing": "<corpus>/trials_dev.txt"})
     converter = find_converter("tflite")
-    source, plan = net, load_recipe(recipe)
+    source, plan = net, load_recipe(recipe).with_budget(budget)
     if plan.compresses:
         source = net / COMPRESSED_DIR / plan.name
-        compress_with_data(net, recipe, index, run=source.with_suffix(".run"), out=source, steps=steps)
+        compress_with_data(net, recipe, index, run=source.with_suffix(".run"), out=source, budget=budget, steps=steps)
     artifact = convert_with_data(converter, source, recipe, index)
     report = check_artifact(artifact, source, data, float_model=lambda: converter.convert_float(source), steps=steps)
     if plan.compresses:

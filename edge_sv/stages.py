@@ -24,12 +24,14 @@ from edge_sv.artifact import (
 from edge_sv.check import Steps, check_artifact, check_bit_exact, compare_with_float
 from edge_sv.check_generated import check_speaker_package
 from edge_sv.check_tables import check_tables
+from edge_sv.compress.allocate import WidthPlan, read_widths
 from edge_sv.compress.recipe import CompressionRecipe, load_recipe
 from edge_sv.conversion import (
     check_set,
     compress_with_data,
     convert_with_data,
     data_identity,
+    plan_widths_with_data,
     set_scoring,
 )
 from edge_sv.converter import Converter, find_converter
@@ -119,6 +121,7 @@ class Stages:
         cache: finished stages.
         steps: reports the steps within a stage.
         code: how generated code is written.
+        budget: bytes of all weights, for a recipe that chooses widths; None: the recipe's own.
     """
 
     source: Source
@@ -128,6 +131,7 @@ class Stages:
     cache: StageCache
     steps: Steps | None = None
     code: CodeOptions = DEFAULT_CODE
+    budget: int | None = None
 
     @cached_property
     def converter(self) -> Converter:
@@ -141,8 +145,12 @@ class Stages:
 
     @cached_property
     def plan(self) -> CompressionRecipe:
-        """What the recipe does."""
-        return load_recipe(self.recipe)
+        """What the recipe does.
+
+        Raises:
+            UsageError: a budget for a recipe that has none.
+        """
+        return load_recipe(self.recipe).with_budget(self.budget)
 
     def compress(self) -> Staged[Path | None]:
         """Compress the float net, trained with the data; without data take the compressed form that came with it.
@@ -159,9 +167,36 @@ class Stages:
                 return Staged(None, True, f"{self.plan.name}, as it was converted")
             raise UsageError(f"{self.source.artifact} has no float net beside it to compress")
         if self.data is None and self.plan.fine_tuning is not None:
-            return Staged(self._bundled_net(net), True, f"{self.plan.name}, as it came with the model")
+            folder = self._bundled_net(net)
+            return Staged(folder, True, f"{self.plan.name}, as it came with the model{_widths_note(folder)}")
         folder, kept = self.cache.run("compress", self.compress_inputs(net), make=self._compress, read=_read_net)
-        return Staged(folder, kept, f"{self.plan.name}: {self.plan.description}")
+        return Staged(folder, kept, f"{self.plan.name}: {self.plan.description}{_widths_note(folder)}")
+
+    def widths(self) -> WidthPlan | None:
+        """Plan the widths of the float net's layers, or read the plan of the compressed form that came with it.
+
+        None for a recipe that chooses no widths, and where there is no float net.
+
+        Raises:
+            UsageError: a rule matches no layer, or a budget that no plan keeps.
+            DataError: the net or the data cannot be used.
+        """
+        if self.plan.mixed is None or self.source.net is None:
+            return None
+        if self.data is None and not self.needs_data:
+            return self._bundled_widths()
+        return plan_widths_with_data(self.source.net, self.plan, self.data, steps=self.steps)
+
+    @property
+    def needs_data(self) -> bool:
+        """Whether widths can be planned without data, but not the net compressed to them."""
+        found = self.plan.mixed is not None and self.source.net is not None
+        return found and self.data is None and self._bundled_widths() is None
+
+    def _bundled_widths(self) -> WidthPlan | None:
+        """Return the plan of the compressed form that came with the net, if it is of the budget that is asked for."""
+        widths = read_widths(self.source.compressed) if self.source.compressed else None
+        return widths if widths and self.budget in (None, widths.budget) else None
 
     def convert(self, net: Path | None) -> Staged[ModelArtifact]:
         """Convert a net, calibrated with the data; without data take the converted form that came with the model.
@@ -271,7 +306,9 @@ class Stages:
         """Compress into a folder; what is finished of the training is kept in the work folder until the end."""
         assert self.source.net is not None
         run = self.cache.folder("compress", self.compress_inputs(self.source.net)).with_suffix(".run")
-        compress_with_data(self.source.net, self.recipe, self.data, run=run, out=folder, steps=self.steps)
+        compress_with_data(
+            self.source.net, self.recipe, self.data, run=run, out=folder, budget=self.budget, steps=self.steps
+        )
 
     def _bundled_net(self, net: Path) -> Path:
         """Return the compressed form that came with a net."""
@@ -281,6 +318,13 @@ class Stages:
         provenance = json.loads((self.source.compressed / "net.json").read_bytes()).get("provenance", {})
         if provenance.get("compressed_from") != net_sha256(net):
             raise DataError(f"{self.source.compressed} was compressed from another net than {net}", hint=hint)
+        if self.budget is not None and self._bundled_widths() is None:
+            widths = read_widths(self.source.compressed)
+            raise DataError(
+                f"{self.source.compressed} was compressed to another budget",
+                details={"got": f"{widths.budget:,} bytes" if widths else "none", "wanted": f"{self.budget:,} bytes"},
+                hint=f"{hint}; or leave out --budget",
+            )
         return self.source.compressed
 
     def _bundled_artifact(self, net: Path | None) -> ModelArtifact:
@@ -320,6 +364,11 @@ class Stages:
         if self.data is not None:
             artifact = set_scoring(artifact, report, data, self.data, steps=self.steps)
         return Checked(artifact, report.to_dict())
+
+
+def _widths_note(net: Path) -> str:
+    widths = read_widths(net)
+    return f"; {widths.describe()}" if widths else ""
 
 
 def sources_sha256(converter: object) -> str:

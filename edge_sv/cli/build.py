@@ -11,6 +11,7 @@ import typer
 from edge_sv.build import DEFAULT_MODEL, DEFAULT_TARGET, Build, Plan, StageOutcome, build, plan
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
+from edge_sv.cli.widths import show_widths
 from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.errors import UsageError, unknown_name
 from edge_sv.generator import DEFAULT_PREFIX, CodeOptions, PlanName
@@ -42,6 +43,12 @@ def command(
     max_ram: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Largest RAM, as 256KB.", show_default=False)
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Bytes of all weights, as 60KB, for a recipe that chooses widths.", show_default=False
+        ),
+    ] = None,
     plan_name: Annotated[
         str | None,
         typer.Option("--plan", help="Generated code: static or streaming; default: the smaller.", show_default=False),
@@ -70,18 +77,35 @@ def command(
     <corpus>/trials_dev.txt beside the table measures the EER. Without --data the converted form that came with the
     model is taken, and checked on bundled synthetic voices.
 
+    A mixed recipe chooses each layer's bits so that all weights together fit its budget, or yours; --dry-run prints
+    the choice, without --data as the synthetic voices suggest it.
+
     \b
     Examples:
       edge-sv build resnet-nano --target tflite-micro --out my-package
       edge-sv build resnet-nano --max-flash 512KB --max-ram 128KB --dry-run
       edge-sv build my-net --data speech/index.csv --target tflite
       edge-sv build resnet-nano --target cortex-m --plan streaming
+      edge-sv build resnet-nano --recipe mixed_w248_ai8 --budget 60KB --dry-run
       edge-sv build keyword.tflite --target cortex-m --prefix keyword
     """
     limits = Limits(parse_size(max_flash, "--max-flash"), parse_size(max_ram, "--max-ram"))
     code = CodeOptions(prefix, parse_plan(plan_name), lookup_tables)
+    weights = parse_size(budget, "--budget")
     if dry_run:
-        planned = plan(model, target=target, out=out, recipe=recipe, data=data, work=work, limits=limits, code=code)
+        with show_steps() as steps:
+            planned = plan(
+                model,
+                target=target,
+                out=out,
+                recipe=recipe,
+                data=data,
+                work=work,
+                limits=limits,
+                budget=weights,
+                code=code,
+                steps=steps,
+            )
         _show_plan(planned, json)
         return
     with show_steps() as steps:
@@ -93,6 +117,7 @@ def command(
             data=data,
             work=work,
             limits=limits,
+            budget=weights,
             code=code,
             listen=_tell,
             steps=steps,
@@ -143,6 +168,8 @@ def _show_plan(planned: Plan, json: bool) -> None:
     else:
         rows = [(stage.name, f"{stage.status:<9}  {stage.note}") for stage in planned.stages]
         print_rows([*rows, *_sizes(planned.to_dict(), "" if planned.measured else " (estimate)")])
+        if planned.widths:
+            show_widths(planned.widths)
     if planned.problem:
         raise planned.problem
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from edge_sv.cli.build import parse_size
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
 from edge_sv.compress.recipe import DEFAULT_RECIPE, load_recipe
@@ -28,6 +29,12 @@ def command(
     recipe: Annotated[
         str, typer.Option(help="How to compress: a bundled recipe or a file, see edge-sv recipes.")
     ] = DEFAULT_RECIPE,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Bytes of all weights, as 60KB, for a recipe that chooses widths.", show_default=False
+        ),
+    ] = None,
     scoring: Annotated[str, typer.Option(help="Default scoring: cosine or as_norm.")] = "cosine",
     far: Annotated[float, typer.Option(help="False-accept rate that the threshold is set for.")] = FALSE_ACCEPT_RATE,
     json: JsonOption = False,
@@ -54,6 +61,7 @@ def command(
             index=data,
             out=place,
             recipe=recipe,
+            budget=parse_size(budget, "--budget"),
             scoring=SCORINGS[scoring],
             false_accept_rate=far,
             steps=steps,

@@ -9,7 +9,15 @@ from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, out_console, print_json
 from edge_sv.compress.quantizers import QUANTIZERS
-from edge_sv.compress.recipe import FLOAT, CompressionRecipe, FineTuning, LayerRule, load_recipe, recipe_names
+from edge_sv.compress.recipe import (
+    FLOAT,
+    CompressionRecipe,
+    FineTuning,
+    LayerRule,
+    MixedWidths,
+    load_recipe,
+    recipe_names,
+)
 
 
 def command(
@@ -46,17 +54,37 @@ def _explain(recipe: CompressionRecipe) -> None:
     console.print(f"{recipe.name}: {recipe.description}", markup=False, soft_wrap=True)
     table = Table("rule", "layers", "weights", "values", "activations")
     for number, rule in enumerate(recipe.rules, 1):
-        table.add_row(str(number), rule.match, f"{rule.weights} bits", _values(rule), f"{rule.activations} bits")
+        most = "up to " if recipe.mixed and rule.quantizer else ""
+        table.add_row(str(number), rule.match, f"{most}{rule.weights} bits", _values(rule), f"{rule.activations} bits")
     console.print(table)
     console.print("Of the rules that match a layer the last one counts.")
+    if recipe.mixed:
+        console.print(_widths(recipe.mixed), markup=False, soft_wrap=True)
     console.print(_training(recipe.fine_tuning), markup=False, soft_wrap=True)
+
+
+_TRAINED = {
+    "fake_quant": "Space values evenly, a scale for each output channel; activations are rounded in training, too",
+    "cluster": "Train values that many weights share; activations are rounded in training, too",
+}
 
 
 def _values(rule: LayerRule) -> str:
     if rule.quantizer is None:
         return "the converter's: evenly spaced, a scale for each output channel"
-    first = (QUANTIZERS[rule.quantizer].__doc__ or "").partition("\n")[0].rstrip(".")
+    described = QUANTIZERS[rule.quantizer].__doc__ if rule.quantizer in QUANTIZERS else _TRAINED[rule.quantizer]
+    first = (described or "").partition("\n")[0].rstrip(".")
     return f"{rule.quantizer}, by {rule.granularity}: {first}"
+
+
+def _widths(mixed: MixedWidths) -> str:
+    widths = " or ".join(map(str, mixed.bits))
+    budget = f"{mixed.budget:.0%} of their bytes at 8 bits" if mixed.budget <= 1 else f"{mixed.budget:,.0f} bytes"
+    measure = {"hessian": "the Hessian's trace", "embedding": "the measured change of embeddings"}[mixed.sensitivity]
+    return (
+        f"Layers with a quantizer get {widths} bits: the least loss, by {measure}, with which all weights take "
+        f"{budget}, or --budget. Narrow layers are rounded first in training."
+    )
 
 
 def _training(tuning: FineTuning | None) -> str:

@@ -5,8 +5,10 @@ A recipe's name says what is done, `METHOD_wBITS_aiBITS`:
 | part | is |
 |---|---|
 | `static` | evenly spaced values; where weights are `wi8`, the converter's own |
+| `qat` | quantization-aware training (TensorFlow Model Optimization): activations are rounded in training, too |
 | `power` | powers of two |
 | `palette` | a codebook for each layer, learned by k-means |
+| `cluster` | a codebook for each layer, by weight clustering (TensorFlow Model Optimization) |
 | `binary` | two values for each layer, learned; `binary_static`: -1 and +1 |
 | `mixed` | several widths, `w248`: 2, 4 and 8 bits |
 | `w4`, `wi4` | bits of a weight; with `i` evenly spaced, so that an integer kernel can hold them without a codebook |
@@ -24,7 +26,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edge_sv.compress.quantizers import ALLOWED_BITS, LEARNED, QUANTIZERS
+from edge_sv.compress.quantizers import ALLOWED_BITS, LEARNED
 from edge_sv.errors import DataError, UsageError, unknown_name
 
 CONVERTER_BITS = 8
@@ -32,6 +34,9 @@ DEFAULT_RECIPE = "static_wi8_ai8"
 FLOAT = "float"
 """The net itself, before compression, by this name among a recipe's teachers."""
 RECIPES_DIR = Path(__file__).resolve().parent / "recipes"
+
+TRAINED_BITS = {"cluster": range(1, 9), "fake_quant": range(4, 9, 4)}
+"""Quantizers of quantization-aware training, which round activations as well -> bits of a weight."""
 
 Granularity = Literal["layer", "channel"]
 Sensitivity = Literal["hessian", "embedding"]
@@ -45,9 +50,11 @@ class LayerRule:
     Args:
         match: shell pattern over layer names, `stage3_*`.
         weights: bits; 8 leaves the layer to the converter, which makes int8 with a scale for each output channel.
-        quantizer: which values, see `edge_sv.compress.quantizers`; None with 8 bits.
+        quantizer: which values, see `edge_sv.compress.quantizers`; None with 8 bits; of TRAINED_BITS: trained with
+            rounded activations.
         granularity: one codebook for the `layer`, or one for each output `channel`.
         activations: bits.
+        clusters: how many values a layer has, for quantizer `cluster`; None: as many as the bits tell apart.
     """
 
     match: str
@@ -55,6 +62,7 @@ class LayerRule:
     quantizer: str | None = None
     granularity: Granularity = "layer"
     activations: int = 8
+    clusters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,7 @@ class FineTuning:
     Args:
         epochs: of steps_per_epoch steps each; 0: none.
         steps_per_epoch: steps.
+        batch_size: crops in a step.
         learning_rate: at the start, cosine to zero.
         aam_weight: of the speaker classification, AAM-softmax.
         teachers: `float`, the net itself; names of bundled nets, folders of float nets; several are concatenated.
@@ -74,6 +83,7 @@ class FineTuning:
 
     epochs: int = 4
     steps_per_epoch: int = 100
+    batch_size: int = 32
     learning_rate: float = 1e-3
     aam_weight: float = 0.0
     teachers: tuple[str, ...] = (FLOAT,)
@@ -127,6 +137,11 @@ class CompressionRecipe:
         """Whether there is anything to do before the converter."""
         return any(rule.quantizer for rule in self.rules)
 
+    @property
+    def rounds_activations(self) -> bool:
+        """Whether activations are rounded in training, so that their ranges come with the net."""
+        return any(rule.quantizer in TRAINED_BITS for rule in self.rules)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         return asdict(self)
@@ -158,7 +173,7 @@ class CompressionRecipe:
             layer -> rule, without the layers that are left to the converter.
 
         Raises:
-            UsageError: a rule matches no layer.
+            UsageError: a rule matches no layer, or later rules leave none to it.
         """
         names = list(layers)
         found: dict[str, LayerRule] = {}
@@ -171,6 +186,13 @@ class CompressionRecipe:
                     hint="edge-sv summary MODEL lists the layers",
                 )
             found |= dict.fromkeys(matched, rule)
+        for number, rule in enumerate(self.rules, 1):
+            if rule not in found.values():
+                raise UsageError(
+                    f"recipe '{self.name}', rule {number} decides nothing: later rules match all of its layers",
+                    details={"match": rule.match, "layers": ", ".join(fnmatch.filter(names, rule.match))},
+                    hint="the last rule that matches counts: put the wider one first, or remove this one",
+                )
         return {name: found[name] for name in names if name in found and found[name].quantizer}
 
 
@@ -184,11 +206,13 @@ class _Rule(_Section):
     quantizer: str | None = None
     granularity: Granularity = "layer"
     activations: Literal[8] = 8
+    clusters: Annotated[int, Field(ge=2, le=256)] | None = None
 
 
 class _FineTuning(_Section):
     epochs: Annotated[int, Field(ge=0)] = FineTuning.epochs
     steps_per_epoch: Annotated[int, Field(ge=1)] = FineTuning.steps_per_epoch
+    batch_size: Annotated[int, Field(ge=1)] = FineTuning.batch_size
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = FineTuning.learning_rate
     aam_weight: Weight = FineTuning.aam_weight
     teachers: tuple[Annotated[str, Field(min_length=1)], ...] = FineTuning.teachers
@@ -244,6 +268,9 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
     rules = tuple(LayerRule(**rule.model_dump()) for rule in recipe.rules)
     for number, rule in enumerate(rules, 1):
         _check_rule(rule, rules[: number - 1], f'{source}, rule {number} (match = "{rule.match}")')
+    _check_kinds(rules, source)
+    if recipe.fine_tuning is None and any(rule.quantizer in TRAINED_BITS for rule in rules):
+        raise UsageError(f"{source} has quantizers that are nothing without training", hint="add [fine_tuning]")
     tuning = FineTuning(**recipe.fine_tuning.model_dump()) if recipe.fine_tuning else None
     mixed = MixedWidths(**recipe.mixed.model_dump()) if recipe.mixed else None
     if mixed is not None:
@@ -288,7 +315,8 @@ def _check_mixed(mixed: MixedWidths, rules: tuple[LayerRule, ...], source: str) 
     """Refuse widths that nothing chooses, or that a rule's quantizer does not have."""
     if not any(rule.quantizer for rule in rules):
         raise UsageError(
-            f"{source} chooses widths, and no rule has a quantizer", hint="the layers of rules with a quantizer take part"
+            f"{source} chooses widths, and no rule has a quantizer",
+            hint="the layers of rules with a quantizer take part",
         )
     for number, rule in enumerate(rules, 1):
         widths = [bits for bits in mixed.bits if bits <= rule.weights]
@@ -307,16 +335,18 @@ def _check_mixed(mixed: MixedWidths, rules: tuple[LayerRule, ...], source: str) 
 def _check_rule(rule: LayerRule, earlier: tuple[LayerRule, ...], where: str) -> None:
     if any(rule.match == other.match for other in earlier):
         raise UsageError(f"{where} contradicts an earlier rule for the same layers", hint="remove one of the two")
+    _check_clusters(rule, where)
     if rule.weights == CONVERTER_BITS and rule.quantizer is None:
         return
+    known = {**ALLOWED_BITS, **TRAINED_BITS}
     if rule.quantizer is None:
         raise UsageError(
             f"{where} needs a quantizer for {rule.weights} bits",
-            hint=f"quantizer = {' or '.join(repr(n) for n, bits in ALLOWED_BITS.items() if rule.weights in bits)}",
+            hint=f"quantizer = {' or '.join(repr(n) for n, bits in known.items() if rule.weights in bits)}",
         )
-    if rule.quantizer not in QUANTIZERS:
-        raise unknown_name("quantizer", rule.quantizer, QUANTIZERS)
-    allowed = ALLOWED_BITS[rule.quantizer]
+    if rule.quantizer not in known:
+        raise unknown_name("quantizer", rule.quantizer, known)
+    allowed = known[rule.quantizer]
     if rule.weights not in allowed:
         raise UsageError(
             f"{where}: quantizer '{rule.quantizer}' has no {rule.weights} bits",
@@ -324,3 +354,27 @@ def _check_rule(rule: LayerRule, earlier: tuple[LayerRule, ...], where: str) -> 
         )
     if rule.granularity == "channel" and rule.quantizer not in LEARNED:
         raise UsageError(f"{where}: quantizer '{rule.quantizer}' has one fixed codebook, so it has none per channel")
+
+
+def _check_clusters(rule: LayerRule, where: str) -> None:
+    if rule.clusters is not None and rule.quantizer != "cluster":
+        raise UsageError(f"{where} names clusters", hint="quantizer = 'cluster' has them, no other")
+    if rule.clusters is not None and rule.clusters > 1 << rule.weights:
+        raise UsageError(
+            f"{where}: {rule.weights} bits do not tell {rule.clusters} clusters apart",
+            hint=f"weights = {(rule.clusters - 1).bit_length()}",
+        )
+
+
+def _check_kinds(rules: tuple[LayerRule, ...], source: str) -> None:
+    """Refuse quantizers of quantization-aware training beside others: they are trained in different ways."""
+    quantizers = {rule.quantizer for rule in rules if rule.quantizer}
+    trained = quantizers & TRAINED_BITS.keys()
+    if trained and trained != quantizers:
+        raise UsageError(
+            f"{source} mixes quantizers that are trained in different ways",
+            details={
+                "quantization-aware": ", ".join(sorted(trained)),
+                "others": ", ".join(sorted(quantizers - trained)),
+            },
+        )

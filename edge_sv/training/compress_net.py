@@ -19,6 +19,7 @@ from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import train
 from edge_sv.training.inputs import Inputs
 from edge_sv.training.teacher import Teacher
+from edge_sv.training.widths import find_widths
 
 MARGIN = 0.2
 EMA_DECAY = 0.98
@@ -38,6 +39,7 @@ def compress_net(
     find_net: Callable[[str], Path],
     cache: Path,
     jobs: int = 1,
+    budget: int | None = None,
     progress: Progress,
 ) -> None:
     """Write the compressed net into `out`; when the same run was interrupted there, go on with it.
@@ -50,19 +52,21 @@ def compress_net(
         origin: identity of the float net, written into the compressed one's provenance as `compressed_from`.
         open_teacher: opens a net's folder as a teacher.
         find_net: name of another teacher than the net itself -> folder of that float net.
-        cache: where feature banks and teacher embeddings are kept between runs.
+        cache: where feature banks, teacher embeddings and sensitivities are kept between runs.
         jobs: processes for features.
+        budget: bytes of all weights, for a recipe that chooses widths; None: the recipe's own.
         progress: told of every recording, teacher embedding and step.
 
     Raises:
-        UsageError: a rule matches no layer, or fine-tuning without data.
+        UsageError: a rule matches no layer, fine-tuning without data, or a budget that no plan keeps.
         DataError: the net or the data cannot be used.
     """
-    plan = load_recipe(recipe)
+    plan = load_recipe(recipe).with_budget(budget)
     description = load_description(net)
     if plan.fine_tuning is None or plan.fine_tuning.epochs == 0:
         model, _ = load_net(net)
-        form = plan_form(model, plan)
+        widths = find_widths(net, plan, data=data, cache=cache, progress=progress) if plan.mixed else None
+        form = plan_form(model, plan, widths=widths)
         trained = form.trainable(model, functools.partial(_no_crops, recipe)).get_weights()
         save_compressed(out, description, model, form.finish(model, trained))
         _note(out, plan, origin)
@@ -81,7 +85,7 @@ def compress_net(
         cache=cache,
         jobs=jobs,
     )
-    config = tuning_config(description, recipe, plan.fine_tuning)
+    config = tuning_config(description, recipe, plan.fine_tuning).model_copy(update={"budget": budget})
     train(config, inputs, out, progress=progress, on_epoch=lambda _row, _best: None)
     _note(out, plan, origin)
 
@@ -113,6 +117,7 @@ def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) 
                     "learning_rate": tuning.learning_rate,
                     "epochs": tuning.epochs,
                     "steps_per_epoch": tuning.steps_per_epoch,
+                    "batch_size": tuning.batch_size,
                     "warmup_steps": min(WARMUP_STEPS, steps // 4),
                     "ema_decay": EMA_DECAY,
                 },

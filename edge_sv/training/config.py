@@ -140,9 +140,10 @@ class TrainConfig(_Section):
 
     `corpus_weights`: share of each corpus in what is heard; without it, speakers are equal. `reference`: the reference
     net's weights.npz, below the corpus' folder. `features`: fields of `FeatureConfig`. `recipe`: compression that the
-    net is trained under, a bundled one or a file; `init` is then the net that is compressed. `average`: nets that the
-    kept net is averaged with, weight by weight, and their shares, the run's own net has the rest; a net is `start` (the
-    run's own first values), the name of a bundled net or the folder of a float net.
+    net is trained under, a bundled one or a file; `init` is then the net that is compressed. `budget`: bytes of all
+    weights, for a recipe that chooses widths, in place of its own. `average`: nets that the kept net is averaged with,
+    weight by weight, and their shares, the run's own net has the rest; a net is `start` (the run's own first values),
+    the name of a bundled net or the folder of a float net.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -150,6 +151,7 @@ class TrainConfig(_Section):
     corpus_weights: dict[str, NotNegative] = Field(default_factory=dict)
     reference: str | None = None
     recipe: str | None = None
+    budget: Positive | None = None
     average: dict[str, Share] = Field(default_factory=dict)
     net: NetSection = NetSection()
     features: dict[str, Any] = Field(default_factory=dict)

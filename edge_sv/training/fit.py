@@ -41,6 +41,7 @@ from edge_sv.training.inputs import Inputs, Material, find_material
 from edge_sv.training.teacher import teacher_targets
 from edge_sv.training.trainer import Trainer
 from edge_sv.training.validation import Validation
+from edge_sv.training.widths import find_widths
 
 STATE_FILE = "state.npz"
 DEV_SNR_DB = (5.0, 15.0)
@@ -65,10 +66,10 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         DataError: data that cannot be read, or a folder that cannot be written.
     """
     shape = net_config(config.net.family, config.net.config)
-    form = _plan_form(config, inputs, shape)
-    material = find_material(config, inputs)
-    _claim(out, config)
     _set_threads(config.optimizer.threads)
+    material = find_material(config, inputs)
+    form = _plan_form(config, inputs, shape, progress)
+    _claim(out, config)
     teachers = [inputs.open_teacher(name) for name in config.loss.teachers if config.loss.teacher_weight]
     tf_keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
@@ -157,7 +158,7 @@ def _make_batches(config: TrainConfig, description: NetDescription, bank: Featur
     )
 
 
-def _plan_form(config: TrainConfig, inputs: Inputs, shape: NetConfig) -> TrainableForm:
+def _plan_form(config: TrainConfig, inputs: Inputs, shape: NetConfig, progress: Progress) -> TrainableForm:
     """Make the form in which the net trains: under the configuration's recipe, from the weights training starts from.
 
     Raises:
@@ -170,14 +171,18 @@ def _plan_form(config: TrainConfig, inputs: Inputs, shape: NetConfig) -> Trainab
             f"the configuration '{config.name}' compresses a net and names none",
             hint="set init in [net] to a bundled net or the folder of a float net",
         )
-    model, description = load_net(inputs.find_net(config.net.init))
+    net, recipe = inputs.find_net(config.net.init), load_recipe(config.recipe).with_budget(config.budget)
+    model, description = load_net(net)
     wanted, got = (description.config, description.features.num_mels), (shape, config.front_end.num_mels)
     if got != wanted:
         raise UsageError(
             f"the configuration '{config.name}' compresses '{config.net.init}', which has another shape",
             details={"got": f"{got[0]}, {got[1]} mels", "wanted": f"{wanted[0]}, {wanted[1]} mels"},
         )
-    return plan_form(model, load_recipe(config.recipe))
+    widths = None
+    if recipe.mixed is not None:
+        widths = find_widths(net, recipe, data=inputs.data, cache=inputs.cache, progress=progress)
+    return plan_form(model, recipe, widths=widths, epochs=config.optimizer.epochs)
 
 
 def _make_trainer(

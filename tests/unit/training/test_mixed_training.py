@@ -1,0 +1,163 @@
+"""Mixed precision from a budget to a net, killed and resumed on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_sv.compress.allocate import WidthPlan, read_widths
+from edge_sv.compress.recipe import load_recipe
+from edge_sv.compress.weight_bytes import net_bytes, total_bytes
+from edge_sv.embedders import KerasEmbedder
+from edge_sv.errors import UsageError
+from edge_sv.models.checkpoint import load_description, load_net
+from edge_sv.palette import load_palettes
+from edge_sv.training.compress_net import compress_net
+from edge_sv.training.fit import read_history
+from edge_sv.training.history import best_row
+from edge_sv.training.widths import CROPS, cut_speech, cut_voices, find_widths
+from tests.corpora import make_corpus
+from tests.nets import make_float_net
+
+RECIPE = """
+name = "mine"
+description = "a test"
+
+[[rules]]
+match = "*"
+weights = 4
+quantizer = "kmeans"
+
+[[rules]]
+match = "stem*"
+weights = 8
+
+[mixed]
+bits = [2, 3, 4]
+budget = 0.44
+"""
+TUNING = "[fine_tuning]\nepochs = 4\nsteps_per_epoch = 2\nlearning_rate = 1e-3\n"
+
+
+def quiet(_done: int, _total: int, _what: str) -> None:
+    """Report nothing."""
+
+
+@pytest.fixture(scope="module")
+def float_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_float_net(tmp_path_factory.mktemp("nets") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+class Compress:
+    """Compresses the float net under one recipe."""
+
+    def __init__(self, net: Path, corpus: Path, cache: Path, folder: Path) -> None:
+        self.net, self.corpus, self.cache, self.folder = net, corpus, cache, folder
+
+    def __call__(
+        self,
+        text: str = RECIPE + TUNING,
+        *,
+        data: bool = True,
+        out: str = "out",
+        budget: int | None = None,
+        progress: Callable[[int, int, str], None] = quiet,
+    ) -> Path:
+        recipe = self.folder / "mine.toml"
+        recipe.write_text(text)
+        compress_net(
+            self.net,
+            str(recipe),
+            data=self.corpus if data else None,
+            out=self.folder / out,
+            origin="abc",
+            open_teacher=KerasEmbedder,
+            find_net=Path,
+            cache=self.cache,
+            budget=budget,
+            progress=progress,
+        )
+        return self.folder / out
+
+
+@pytest.fixture
+def compress(float_net: Path, corpus: Path, cache: Path, tmp_path: Path) -> Compress:
+    return Compress(float_net, corpus, cache, tmp_path)
+
+
+def assert_kept(out: Path, widths: WidthPlan | None) -> WidthPlan:
+    """Compare what a compressed net is with the plan that it tells."""
+    assert widths is not None
+    palettes = load_palettes(out)
+    assert {name: palette.bits for name, palette in palettes.items()} == widths.bits
+    assert total_bytes(net_bytes(load_net(out)[0], palettes).values()) <= widths.total_bytes <= widths.budget
+    return widths
+
+
+def test_narrow_layers_train_first_and_the_whole_net_is_kept(compress: Compress) -> None:
+    out = compress()
+    widths = assert_kept(out, read_widths(out))
+    assert "training speech" in widths.method and len(set(widths.bits.values())) == 3
+    history = read_history(out)
+    assert [row["rounded_bits"] for row in history] == [2, 3, 4, 4]
+    assert [row["complete"] for row in history] == [0, 0, 1, 1]
+    assert load_description(out).provenance["epoch"] == best_row(history)["epoch"] >= 3
+
+
+def test_an_early_stage_is_never_the_best() -> None:
+    rows = [{"epoch": 1, "loss": 0.1, "complete": 0.0}, {"epoch": 2, "loss": 0.5, "complete": 1.0}]
+    assert best_row(rows)["epoch"] == 2 and best_row(rows[:1])["epoch"] == 1
+
+
+@pytest.mark.parametrize(("what", "count"), [("sensitivity", 3), ("epoch 1", 1), ("epoch 3", 5)])
+def test_killed_anywhere_it_goes_on_with_the_same_result(
+    compress: Compress, tmp_path: Path, what: str, count: int
+) -> None:
+    def kill(done: int, _total: int, step: str) -> None:
+        if step == what and done >= count:
+            raise KeyboardInterrupt
+
+    compress.cache = compress.cache if what.startswith("epoch") else tmp_path / "cache"
+    with pytest.raises(KeyboardInterrupt):
+        compress(out="killed", progress=kill)
+    killed, whole = compress(out="killed"), compress(out="whole")
+    for name in ("palettes.npz", "weights.npz"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    assert read_widths(killed) == read_widths(whole)
+
+
+def test_a_budget_is_another_run(compress: Compress) -> None:
+    small = assert_kept(out := compress(budget=2500), read_widths(out))
+    assert small.budget == 2500
+    with pytest.raises(UsageError, match="another configuration"):
+        compress()
+
+
+def test_without_training_voices_suffice(compress: Compress) -> None:
+    out = compress(RECIPE, data=False)
+    assert "synthetic voices" in assert_kept(out, read_widths(out)).method
+
+
+def test_a_plan_needs_no_corpus(float_net: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(RECIPE)
+    plan = find_widths(float_net, load_recipe(str(recipe)), data=None, cache=tmp_path, progress=quiet)
+    assert plan.total_bytes <= plan.budget and set(plan.bits.values()) <= {2, 3, 4}
+
+
+def test_crops_are_of_as_many_speakers_as_there_are(float_net: Path, tmp_path: Path) -> None:
+    from edge_sv.training.corpus import read_corpus
+
+    description = load_description(float_net)
+    utterances = read_corpus(make_corpus(tmp_path / "corpus"))
+    crops = cut_speech(utterances, description)
+    frames, mels = description.segments.frames, description.features.num_mels
+    assert crops.shape == (min(CROPS, len(utterances)), frames, mels, 1)
+    assert cut_voices(description).shape[1:] == (frames, mels, 1)
