@@ -2,10 +2,16 @@
 
 They give what is learned at two levels: the crop's embedding, and the frame-level map that their pooling takes.
 
+    crop  = 1 - cos(W s, t),  t = concat_k (e_k - m_k) / |e_k - m_k|
+    frame = mean_k frame_distance(A F V_k + b_k, A T_k)
+
+with s, F the student's embedding and map, e_k, T_k those of teacher k, m_k its mean embedding, A an average over time
+to the fewest frames of all, and W, V, b learned, or left out where a net follows itself.
+
 Source: X. Liu, M. Sahidullah, T. Kinnunen, Distilling Multi-Level X-vector Knowledge for Small-footprint Speaker
-Verification, arXiv 2303.01125 (utterance- and frame-level knowledge of a teacher, embeddings of several teachers side
-by side). Ours: that the teacher runs on the augmented crop itself instead of the whole clean recording, and that the
-map before the pooling stands for the frame level, frame by frame.
+Verification, arXiv 2303.01125: a student of several levels of its teacher, the frame level included, and of several
+teachers side by side. Only its abstract could be read; the equations are ours, and so is that teachers hear the
+augmented crop instead of the clean recording.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,10 @@ def test_bundled_recipes(name: str) -> None:
     assert recipe.name == name
     assigned = recipe.assign(LAYERS)
     assert bool(assigned) == recipe.compresses
-    assert "stem_conv" not in assigned
-    bits = {rule.weights for rule in assigned.values()}
-    assert all(f"w{b}" in name or f"wi{b}" in name for b in bits)
+    stem = assigned.pop("stem_conv", None)
+    assert stem is None or stem.weights == 8
+    widths = re.search(r"_wi?(\d+)_", name)
+    assert widths is not None and {rule.weights for rule in assigned.values()} <= {*map(int, widths[1]), 8}
 
 
 def test_the_last_match_wins() -> None:
@@ -80,3 +82,30 @@ def test_unknown_keys_and_names(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("name = ")
     with pytest.raises(DataError, match="cannot read"):
         load_recipe(str(tmp_path / "bad.toml"))
+
+
+def test_fine_tuning_follows_the_float_net_crop_by_crop_unless_told_otherwise() -> None:
+    rule = {"match": "*", "weights": 4, "quantizer": "kmeans"}
+    tuning = parse_recipe(recipe_of(rule, fine_tuning={}), source="test").fine_tuning
+    assert tuning is not None and tuning.teachers == ("float",)
+    assert (tuning.aam_weight, tuning.teacher_weight, tuning.crop_weight, tuning.frame_weight) == (0, 0, 15, 0)
+    values = {"teachers": ["float", "resnet-thin"], "frame_weight": 2.0}
+    told = parse_recipe(recipe_of(rule, fine_tuning=values), source="test")
+    assert told.fine_tuning is not None and told.fine_tuning.teachers == ("float", "resnet-thin")
+    assert parse_recipe(told.to_dict(), source="again") == told
+
+
+@pytest.mark.parametrize(
+    ("tuning", "text"),
+    [
+        ({"teachers": []}, "none are named"),
+        ({"crop_weight": 0.0}, "nothing to learn"),
+        ({"crop_weight": -1.0}, "fine_tuning.crop_weight"),
+        ({"teacher": "float"}, "fine_tuning.teacher"),
+    ],
+)
+def test_fine_tuning_that_is_refused(tuning: dict[str, object], text: str) -> None:
+    rule = {"match": "*", "weights": 4, "quantizer": "kmeans"}
+    with pytest.raises(UsageError) as caught:
+        parse_recipe(recipe_of(rule, fine_tuning=tuning), source="test")
+    assert text in f"{caught.value.details}"

@@ -54,6 +54,8 @@ def test_what_is_not_given_has_a_default(tmp_path: Path) -> None:
         ("num_mels = 16", "num_bells = 16", "features", "num_bells"),
         ("[optimizer]", "[loss]\naam_weight = 0\n[optimizer]", "loss", "nothing to learn"),
         ("[optimizer]", '[loss]\nteachers = ["x"]\n[optimizer]', "loss", "teacher_weight is 0"),
+        ("[optimizer]", "[loss]\nframe_weight = 1\n[optimizer]", "loss", "none are named"),
+        ("[optimizer]", "[loss]\ncrop_weight = -1\n[optimizer]", "loss.crop_weight", "got -1"),
         ('name = "tiny"', 'name = "../tiny"', "name", "got '../tiny'"),
         ('name = "tiny"', "", "name", "required"),
         ("seed = 3", "corpus_weights = { aa = 0.0 }", "corpus_weights", "weight above 0"),

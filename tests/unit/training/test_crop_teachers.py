@@ -39,10 +39,13 @@ NETS: dict[str, tuple[str, dict[str, Any]]] = {
                                   "attention_channels": 4, "embedding_dim": 6}),
     "df_resnet": ("df_resnet", {"stage_channels": [4, 6], "stage_blocks": [1, 1], "expansion": 2, "pooling": "mean",
                                 "embedding_dim": 5}),
+    "redimnet": ("redimnet", {"channels": 2, "stage_strides": [1, 2], "stage_blocks": [1, 1], "stage_expansion": [1, 1],
+                              "context_channels": [0, 4], "context_kernels": [3], "attention_channels": 4,
+                              "embedding_dim": 5}),
 }  # fmt: skip
 MAPS = {
     "resnet": (12, 4 * 4), "statistics": (12, 4 * 4), "xvector": (24, 10), "wide": (24, 14), "ecapa_tdnn": (24, 12),
-    "df_resnet": (12, 4 * 6),
+    "df_resnet": (12, 4 * 6), "redimnet": (24, 16),
 }  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_every_family_is_here() -> None:
-    assert {family for family, _ in NETS.values()} == set(FAMILIES) - {"redimnet"}
+    assert {family for family, _ in NETS.values()} == set(FAMILIES)
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -164,6 +164,31 @@ def test_a_teacher_and_a_start_from_another_net(run: Run, finished: Path, config
     assert run.rows[0][0]["teacher"] == pytest.approx(run.rows[0][0]["loss"] / 5, rel=1e-5)
 
 
+def test_a_student_of_recordings_crops_and_frames(
+    run: Run, finished: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    """A narrower net learns at three levels at once; killed after an epoch it goes on with the same result."""
+    student = change(
+        config,
+        net={"config": {"stem_channels": 3, "stage_channels": [3], "stage_blocks": [1], "downsample": ["none"],
+                        "embedding_dim": 4}},
+        loss={"teachers": [str(finished)] * 2, "teacher_weight": 1.0, "crop_weight": 1.0, "frame_weight": 1.0},
+    )  # fmt: skip
+    description = run(student, tmp_path / "run")
+    assert description.features == load_net(finished)[1].features
+    row = run.rows[0][0]
+    assert row["loss"] == pytest.approx(row["aam"] + row["teacher"] + row["crop"] + row["frame"], rel=1e-5)
+    half = Run(run.inputs.data, run.inputs.cache)
+
+    def stop(*_row: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(student, half.inputs, tmp_path / "half", progress=lambda *_: None, on_epoch=stop)
+    half(student, tmp_path / "half")
+    assert files(tmp_path / "half") == files(tmp_path / "run")
+
+
 def test_an_average_with_the_start_and_another_net(
     run: Run, finished: Path, config: TrainConfig, tmp_path: Path
 ) -> None:
@@ -186,6 +211,8 @@ def test_an_average_with_the_start_and_another_net(
         ({"net": {"init": "reference"}}, "uses the reference net"),
         ({"net": {"init": "resnet-tin"}}, "unknown model 'resnet-tin'"),
         ({"loss": {"teachers": ["who"], "teacher_weight": 1.0}}, "unknown model 'who'"),
+        ({"loss": {"teachers": ["who"], "frame_weight": 1.0}}, "unknown model 'who'"),
+        ({"loss": {"teachers": ["reference"], "crop_weight": 1.0}}, "the reference net teach crops or frames"),
         ({"augment": {"noise": "noises"}}, "no noise in"),
         ({"corpus_weights": {"cc": 1.0}}, "corpus in corpus_weights 'cc'"),
         ({"validation": {"trials": ["absent.txt"]}}, "absent.txt"),
@@ -198,6 +225,25 @@ def test_what_is_not_there_is_told_before_anything_is_done(
         run(change(config, **sections), tmp_path / "run")
     assert words in str(caught.value)
     assert run.told == [] and not (tmp_path / "run").exists()
+
+
+def test_a_teacher_with_another_front_end_is_told_before_anything_is_done(
+    run: Run, finished: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    loss = {"teachers": [str(finished)], "crop_weight": 1.0}
+    with pytest.raises(UsageError, match="cannot teach crops or frames") as caught:
+        run(change(config, loss=loss, features={"fmin_hz": 50.0}), tmp_path / "run")
+    assert caught.value.details == {"fmin_hz": "20.0, the net has 50.0"}
+    assert run.told == [] and not (tmp_path / "run").exists()
+
+
+def test_a_recipe_for_a_net_of_another_shape_is_refused(
+    run: Run, finished: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    wider = change(config, recipe="palette_w4_ai8", net={"init": str(finished), "config": {"embedding_dim": 9}})
+    with pytest.raises(UsageError, match="which has another shape"):
+        run(wider, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_configuration_in_the_same_folder_is_refused(run: Run, config: TrainConfig, finished: Path) -> None:
