@@ -17,7 +17,7 @@ from edge_sv.errors import UsageError
 from edge_sv.files import write_atomic
 
 SHOWN = ("uniform/4", "uniform/3", "uniform/2", "powers_of_two/4", "kmeans/4", "kmeans/3", "kmeans/2")
-SHORT = {"uniform": "uniform", "powers_of_two": "2^k", "kmeans": "k-means"}
+SHORT = {"uniform": "uniform", "powers_of_two": "2^k", "kmeans": "kmeans"}
 COMPARED = "kmeans/3"
 MOST_HURT = 3
 
@@ -94,13 +94,13 @@ def _net_table(analysis: WeightAnalysis) -> Table:
 
 
 def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"{title}; losses in % of the weights' energy", title_justify="left", box=None, pad_edge=False)
     table.add_column(first, no_wrap=True)
-    for name in ("weights", "kurtosis", "beyond\n4 rms, %", "roughness"):
+    for name in ("weights", "kurtosis", "% beyond\n4 rms", "rough-\nness"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in SHOWN:
         quantizer, bits = name.split("/")
-        table.add_column(f"{SHORT[quantizer]}\n{bits} bits, %", justify="right", no_wrap=True)
+        table.add_column(f"{SHORT[quantizer]}\n{bits} bits", justify="right", no_wrap=True)
     return table
 
 
