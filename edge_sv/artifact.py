@@ -19,6 +19,7 @@ from edge_sv.features import FeatureConfig
 from edge_sv.files import atomic_folder, sha256_bytes, sha256_file
 from edge_sv.palette import PALETTES_FILE
 from edge_sv.profile import LayerProfile
+from edge_sv.ranges import RANGES_FILE
 from edge_sv.scoring import Cohort, Scoring
 from edge_sv.segments import SegmentRule
 
@@ -159,8 +160,8 @@ def net_sha256(folder: Path) -> str:
         description = json.loads((folder / "net.json").read_bytes())
         parts = {name: description[name] for name in ("family", "config", "features", "segments")}
         parts["weights"] = sha256_file(folder / "weights.npz")
-        palettes = folder / PALETTES_FILE
-        parts |= {"palettes": sha256_file(palettes)} if palettes.is_file() else {}
+        beside = {"palettes": folder / PALETTES_FILE, "ranges": folder / RANGES_FILE}
+        parts |= {name: sha256_file(path) for name, path in beside.items() if path.is_file()}
     except OSError as error:
         got = f"{error.filename}: {error.strerror}"
         raise DataError(f"{folder} is not a float net", details={"got": got}) from error

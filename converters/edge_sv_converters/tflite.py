@@ -1,6 +1,7 @@
 """Keras -> int8 .tflite: full-integer post-training quantization, weights per output channel, int8 in and out.
 
-Weights that a recipe has compressed keep the values it gave them, see `palettes`; all others become int8.
+Weights that a recipe has compressed keep the values it gave them, see `palettes`; all others become int8. Activations
+have the ranges that the calibration shows, or those that the net was trained with.
 
 The graph has batch 1 and a fixed number of frames, so that every shape is known and TensorFlow Lite Micro can plan its
 memory. What TensorFlow writes is then brought into one form: layers carry the Keras net's names, conversion metadata
@@ -9,12 +10,13 @@ is left out, constants are aligned. Same net, same calibration, same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 
 from edge_sv.artifact import ModelArtifact, net_sha256
 from edge_sv.compress.recipe import load_recipe
@@ -24,6 +26,7 @@ from edge_sv.features import Float32
 from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
 from edge_sv.native_log import held_native_log
 from edge_sv.palette import Palette, load_palettes
+from edge_sv.ranges import Range, load_ranges, plain_name
 from edge_sv_converters.palettes import write_palettes
 
 # Operators that TensorFlow Lite Micro computes in int8 exactly as LiteRT's reference kernels do. Left out on purpose:
@@ -52,22 +55,24 @@ class TfliteConverter:
                 kernel in TensorFlow Lite Micro.
         """
         model, description, palettes = _load(net)
-        if load_recipe(recipe).compresses != bool(palettes):
+        ranges = load_ranges(net)
+        plan = load_recipe(recipe)
+        if (plan.compresses, plan.rounds_activations) != (bool(palettes), bool(ranges)):
             state = "compressed" if palettes else "not compressed"
+            state += ", trained with rounded activations" if ranges else ""
             raise UsageError(f"recipe '{recipe}' does not fit {net}", details={"got": f"a net that is {state}"})
         wanted = (description.segments.frames, description.features.num_mels)
         if calibration.segments.shape[1:] != wanted:
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
-        converter = _converter(model, description.segments.frames, description.features.num_mels)
-        import tensorflow as tf
-
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _representative(calibration.segments, description.features.clip)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
         with held_native_log():
-            graph = _tidy(converter.convert(), model)
+            data = (
+                _convert_trained(model, description, ranges)
+                if ranges
+                else _convert_calibrated(model, description, calibration.segments)
+            )
+            graph = _tidy(data, model)
         _check_operators(graph)
+        _check_integer(graph)
         if palettes:
             write_palettes(graph, parse_model(self.convert_float(net)), palettes)
             _drop_unused_buffers(graph)
@@ -84,7 +89,11 @@ class TfliteConverter:
                 "float_sha256": net_sha256(net),
                 "converter": f"{self.name} {self.version}",
                 "tensorflow": version("tensorflow"),
-                "calibration": {"source": calibration.source, "segments": len(calibration.segments)},
+                "compression": plan.to_dict(),
+                **{key: description.provenance[key] for key in ("widths",) if key in description.provenance},
+                "calibration": {"source": "the net's training", "segments": 0}
+                if ranges
+                else {"source": calibration.source, "segments": len(calibration.segments)},
             },
         )
 
@@ -101,6 +110,31 @@ def _load(net: Path) -> tuple[Any, Any, dict[str, Palette]]:
         from edge_sv.models.checkpoint import load_net
 
         return *load_net(net), load_palettes(net)
+
+
+def _convert_calibrated(model: Any, description: Any, segments: Float32) -> bytes:
+    """Convert to int8 with the ranges that activations have on these segments."""
+    import tensorflow as tf
+
+    converter = _converter(model, description.segments.frames, description.features.num_mels)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _representative(segments, description.features.clip)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return bytes(converter.convert())
+
+
+def _convert_trained(model: Any, description: Any, ranges: Mapping[str, Range]) -> bytes:
+    """Convert to int8 with the ranges that activations were trained with."""
+    import tensorflow as tf
+
+    from edge_sv.compress.quantization_aware import with_rounded_activations
+
+    rounded = with_rounded_activations(model, ranges, clip=description.features.clip)
+    converter = _converter(rounded, description.segments.frames, description.features.num_mels)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return bytes(converter.convert())
 
 
 def _converter(model: Any, frames: int, num_mels: int) -> Any:
@@ -130,6 +164,19 @@ def _check_operators(graph: Any) -> None:
                 details={"known": ", ".join(sorted(OPERATORS))},
                 hint="write std as v * rsqrt(v + eps), sums as means, and expand by adding",
             )
+
+
+def _check_integer(graph: Any) -> None:
+    """Refuse a graph in which something is computed in floats: its ranges did not reach every operator."""
+    tensors = graph.subgraphs[0].tensors
+    for operator in operators(graph):
+        for index in (*operator.inputs, *operator.outputs):
+            if index >= 0 and tensors[index].type == schema.TensorType.FLOAT32:
+                layer = tensor_name(tensors[operator.outputs[0]])
+                raise DataError(
+                    f"layer '{layer}' ({operator.kind}) is left in floats by the converter",
+                    hint="build that layer from operators that int8 kernels compute",
+                )
 
 
 def _tidy(data: bytes, model: Any) -> Any:
@@ -176,7 +223,7 @@ def _name_tensors(graph: Any, model: Any) -> None:
 
 def _layer_name(tensor: str, known: set[str]) -> str:
     """Find the layer in TensorFlow's name of a fused tensor: `net/conv_relu/Relu;net/conv/Conv2D` -> `conv`."""
-    parts = tensor.rsplit(";", 1)[-1].split("/")
+    parts = [plain_name(part) for part in tensor.rsplit(";", 1)[-1].split("/")]
     return next((part for part in reversed(parts) if part in known), tensor)
 
 

@@ -1,0 +1,176 @@
+"""Quantization-aware training: what is rounded, that it learns, and what is left when it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+from edge_sv.compress.activations import plan_activations
+from edge_sv.compress.fake_quant import KernelRange, kernel_of
+from edge_sv.compress.quantization_aware import plan_quantization_aware, spell_out
+from edge_sv.compress.recipe import CompressionRecipe, parse_recipe
+from edge_sv.compress.trainable import Extras
+from edge_sv.errors import DataError, UsageError
+from edge_sv.ranges import RANGES_FILE, encode_ranges, load_ranges
+from tests.families import FAMILIES, FRAMES, NUM_MELS, build_tiny
+
+CROPS = np.random.default_rng(0).normal(size=(24, FRAMES, NUM_MELS, 1)).astype(np.float32)
+TARGETS = np.random.default_rng(1).normal(size=(24, 8)).astype(np.float32)
+
+
+def recipe(bits: int, **more: object) -> CompressionRecipe:
+    rule = {"match": "*", "weights": bits, "quantizer": "fake_quant"}
+    values = {"name": "mine", "description": "a test", "rules": [rule], "fine_tuning": {}, **more}
+    return parse_recipe(values, source="test")
+
+
+def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.sum(one * other, axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+
+
+def finish(form: object, net: tf_keras.Model, trained: tf_keras.Model, folder: Path) -> Extras:
+    extras = form.finish(net, trained.get_weights())
+    (folder / RANGES_FILE).write_bytes(extras.files[RANGES_FILE])
+    return extras
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_net_trains_and_its_plain_twin_computes_the_same(family: str, tmp_path: Path) -> None:
+    model = build_tiny(family)
+    before = model.get_weights()
+    form = plan_quantization_aware(model, recipe(8))
+    net = form.trainable(model, lambda: CROPS)
+    assert cosines(net(CROPS).numpy(), model(CROPS).numpy()).min() > 0.99
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum((net(CROPS, training=True) - TARGETS) ** 2)
+    gradients = tape.gradient(loss, net.trainable_variables)
+    assert all(gradient is not None for gradient in gradients)
+    assert len(net.trainable_variables) > len(model.trainable_variables)
+    for weight, gradient in zip(net.trainable_variables, gradients, strict=True):
+        weight.assign_sub(1e-2 * tf.clip_by_norm(gradient, 1.0))
+    twin = tf_keras.models.clone_model(model)
+    extras = finish(form, twin, net, tmp_path)
+    assert cosines(net(CROPS).numpy(), twin(CROPS).numpy()).min() > 0.99
+    assert set(extras.palettes) == {layer.name for layer in model.layers if type(layer) is tf_keras.layers.Conv2D}
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    moved = [not np.array_equal(a, b) for a, b in zip(before, twin.get_weights(), strict=True)]
+    assert all(moved), "batch statistics, kernels, biases: all have trained"
+
+
+def test_four_bits_leave_fifteen_values_in_a_channel(tmp_path: Path) -> None:
+    model = build_tiny("df_resnet")
+    form = plan_quantization_aware(model, recipe(4))
+    net = form.trainable(model, lambda: CROPS)
+    twin = tf_keras.models.clone_model(model)
+    for name, palette in finish(form, twin, net, tmp_path).palettes.items():
+        kernel = kernel_of(twin.get_layer(name)).numpy()
+        np.testing.assert_array_equal(kernel, palette.weights())
+        assert palette.bits == 4
+        assert max(len(np.unique(kernel[..., o])) for o in range(kernel.shape[-1])) <= 15
+    assert cosines(net(CROPS).numpy(), twin(CROPS).numpy()).min() > 0.99
+    depthwise = twin.get_layer("stage1_block1_depthwise").depthwise_kernel.numpy()
+    error = depthwise - model.get_layer("stage1_block1_depthwise").depthwise_kernel.numpy()
+    assert 0 < np.abs(error).max() < np.abs(depthwise).max() / 127
+
+
+def test_ranges_come_from_speech_and_learn(tmp_path: Path) -> None:
+    model = build_tiny("resnet")
+    form = plan_quantization_aware(model, recipe(8))
+    net = form.trainable(model, lambda: CROPS)
+    twin = tf_keras.models.clone_model(model)
+    finish(form, twin, net, tmp_path)
+    ranges = load_ranges(tmp_path)
+    tap = tf_keras.Model(twin.input, twin.get_layer("stem_conv_relu").output)
+    assert ranges["stem_conv_relu"][0] == 0.0
+    assert ranges["stem_conv_relu"][1] == pytest.approx(float(tf.reduce_max(tap(CROPS))), rel=1e-3)
+    growth = next(weight for weight in net.weights if weight.name == "quant_stem_conv_relu/growth:0")
+    growth.assign([1.0, np.log(2.0)])
+    finish(form, twin, net, tmp_path)
+    assert load_ranges(tmp_path)["stem_conv_relu"] == (0.0, pytest.approx(2 * ranges["stem_conv_relu"][1]))
+
+
+def test_what_folds_is_rounded_once_and_what_moves_shares_a_range() -> None:
+    plan = plan_activations(spell_out(build_tiny("ecapa_tdnn")))
+    assert {"stem_conv", "stem_conv_bn", "pool_context_above_centre"} & plan.rounded.keys() == set()
+    assert {"stem_conv_relu", "pool_context_above", "pool_attention_frame_bn", "embedding"} <= plan.rounded.keys()
+    assert plan.rounded["block1_res2net_conv2_relu"] == plan.rounded["block1_conv1_relu"]
+    assert plan.rounded["block1_res2net_add3"] != plan.rounded["block1_conv1_relu"]
+    assert plan.rounded["pool_gate_rsqrt_shift"] != plan.rounded["pool_gate_rsqrt"]
+    assert plan.fixed == {
+        "block1_se_gate": (0, 255 / 256),
+        "block2_se_gate": (0, 255 / 256),
+        "pool_attention_tanh": (-1, 127 / 128),
+        "pool_gate": (0, 255 / 256),
+    }
+
+
+def test_a_spelled_out_net_computes_what_the_net_does() -> None:
+    for family in ("resnet", "ecapa_tdnn"):
+        model = build_tiny(family)
+        np.testing.assert_allclose(spell_out(model)(CROPS), model(CROPS), rtol=1e-4, atol=1e-5)
+        rounded = spell_out(model, clip=3.0)
+        grid = np.round(np.clip(CROPS, -3, 3) / (6 / 255)) * (6 / 255)
+        np.testing.assert_allclose(rounded(CROPS), model(grid.astype(np.float32)), atol=2e-2)
+
+
+def test_kernels_lose_least_and_zeros_stay_zero() -> None:
+    rng = np.random.default_rng(1)
+    layer = tf_keras.layers.Conv2D(6, 3, use_bias=False)
+    layer.build((None, None, None, 8))
+    kernel = rng.standard_t(4, size=(3, 3, 8, 6)).astype(np.float32)
+    kernel[..., 5] = 0
+    layer.kernel.assign(kernel)
+    quantizer = KernelRange.of(layer, 4)
+    rounded = quantizer.rounded(kernel)
+    largest = np.abs(kernel).max(axis=(0, 1, 2))
+    widest = np.round(kernel / np.maximum(largest, 1e-9) * 7) * largest / 7
+    assert (np.square(rounded - kernel).sum((0, 1, 2)) <= np.square(widest - kernel).sum((0, 1, 2)) + 1e-9).all()
+    assert np.square(rounded - kernel).sum() < 0.9 * np.square(widest - kernel).sum()
+    assert not rounded[..., 5].any()
+    np.testing.assert_allclose(quantizer.palette(kernel, {}).weights(), rounded, rtol=1e-5, atol=1e-7)
+
+
+def test_layers_that_cannot_be_rounded_are_named() -> None:
+    features = tf_keras.Input((8, 4, 1))
+    x = tf_keras.layers.Conv2D(2, 3, name="conv")(features)
+    leaky = tf_keras.Model(features, tf_keras.layers.LeakyReLU(name="leak")(x))
+    with pytest.raises(UsageError, match="layer 'leak' cannot be trained with rounded activations"):
+        plan_quantization_aware(leaky, recipe(8)).trainable(leaky, lambda: np.zeros((1, 8, 4, 1), np.float32))
+    softmax = tf_keras.Model(features, tf_keras.layers.Activation("softmax", name="soft")(x))
+    with pytest.raises(UsageError, match="softmax"):
+        plan_quantization_aware(softmax, recipe(8)).trainable(softmax, lambda: np.zeros((1, 8, 4, 1), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ({"weights": 3}, "has no 3 bits"),
+        ({"weights": 8, "granularity": "channel"}, "none per channel"),
+    ],
+)
+def test_what_a_recipe_cannot_ask_for(rule: dict[str, object], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        recipe(4, rules=[{"match": "*", "quantizer": "fake_quant", **rule}])
+
+
+def test_a_recipe_without_training_is_refused() -> None:
+    with pytest.raises(UsageError, match="nothing without training"):
+        recipe(8, fine_tuning=None)
+
+
+def test_ranges_that_are_damaged(tmp_path: Path) -> None:
+    assert load_ranges(tmp_path) == {}
+    (tmp_path / RANGES_FILE).write_bytes(encode_ranges({"a": (-1.0, 2.0)}))
+    assert load_ranges(tmp_path) == {"a": (-1.0, 2.0)}
+    for ends in ((1.0, 2.0), (0.0, 0.0), (-np.inf, 1.0), (0.0, np.nan)):
+        (tmp_path / RANGES_FILE).write_bytes(encode_ranges({"a": ends}))
+        with pytest.raises(DataError, match="damaged"):
+            load_ranges(tmp_path)
+    (tmp_path / RANGES_FILE).write_bytes(b"PK\x03\x04 damaged")
+    with pytest.raises(DataError, match="damaged"):
+        load_ranges(tmp_path)
