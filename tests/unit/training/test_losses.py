@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edge_sv.training.losses import aam_softmax, cosine_distance
+from edge_sv.training.losses import aam_softmax, cosine_distance, frame_distance
 
 
 def plain_aam(embeddings: np.ndarray, classes: np.ndarray, labels: np.ndarray, margin: float, scale: float) -> float:
@@ -81,3 +81,16 @@ def test_cosine_distance_of_teachers_side_by_side_is_the_mean_of_theirs() -> Non
     joined = np.concatenate(parts, axis=-1)
     apart = [float(cosine_distance(*part)) for part in parts]
     assert float(cosine_distance(*joined)) == pytest.approx(np.mean(apart), abs=1e-6)
+
+
+def test_frame_distance_is_the_unexplained_share() -> None:
+    rng = np.random.default_rng(3)
+    targets = (rng.normal(size=(4, 6, 5)) + 7).astype(np.float32)
+    mean = targets.mean(axis=(0, 1))
+    maps = rng.normal(size=targets.shape).astype(np.float32)
+    wanted = np.square(maps - targets).sum() / np.square(targets - mean).sum()
+    assert float(frame_distance(maps, targets)) == pytest.approx(wanted, rel=1e-4)
+    assert float(frame_distance(targets, targets)) == 0
+    assert float(frame_distance(np.broadcast_to(mean, targets.shape), targets)) == pytest.approx(1, rel=1e-4)
+    assert float(frame_distance(100 * maps, 100 * targets)) == pytest.approx(wanted, rel=1e-4)
+    assert np.isfinite(float(frame_distance(maps, np.ones_like(maps))))
