@@ -271,7 +271,7 @@ class _Run:
         while len(history) < optimizer.epochs and not is_over(history, optimizer.patience):
             row = self._epoch(len(history), progress)
             extras = self.form.finish(net, self.average.of(self.trainer.averaged_weights()))
-            history.append(row | self._errors(net) | extras.figures)
+            history.append({**row, **self._errors(net), **extras.figures})
             is_best = best_row(history) is history[-1]
             self._keep(net, extras, history, is_best=is_best)
             self._log(board, history[-1])
