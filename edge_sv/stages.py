@@ -41,6 +41,7 @@ from edge_sv.files import atomic_folder, sha256_bytes, sha256_file
 from edge_sv.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.package import DevicePackage, read_package, write_package
 from edge_sv.package.manifest import MANIFEST_FILE
+from edge_sv.package.widths import check_widths
 from edge_sv.resources import assets_dir, targets_dir
 from edge_sv.stage_cache import StageCache, folder_sha256
 from edge_sv.target import Target
@@ -148,9 +149,11 @@ class Stages:
         """What the recipe does.
 
         Raises:
-            UsageError: a budget for a recipe that has none.
+            UsageError: a budget for a recipe that has none, or widths that the target does not hold.
         """
-        return load_recipe(self.recipe).with_budget(self.budget)
+        plan = load_recipe(self.recipe).with_budget(self.budget)
+        check_widths(plan, self.target)
+        return plan
 
     def compress(self) -> Staged[Path | None]:
         """Compress the float net, trained with the data; without data take the compressed form that came with it.

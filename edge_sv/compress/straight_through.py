@@ -9,7 +9,8 @@ Propagating Gradients Through Stochastic Neurons, arXiv 1308.3432; of its use wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,9 +131,22 @@ def find_layers(model: tf_keras.Model, recipe: CompressionRecipe) -> dict[str, L
         UsageError: a rule matches no layer, or one that cannot be compressed.
     """
     kernels = {layer.name: layer for layer in model.layers if hasattr(layer, "kernel")}
+    _refuse_depthwise(recipe, kernels, [layer.name for layer in model.layers if hasattr(layer, "depthwise_kernel")])
     rules = recipe.assign(kernels)
     for name in rules:
         if type(kernels[name]) is not tf_keras.layers.Conv2D:
             kind = type(kernels[name]).__name__
             raise UsageError(f"recipe '{recipe.name}' cannot compress layer '{name}'", details={"got": kind})
     return rules
+
+
+def _refuse_depthwise(recipe: CompressionRecipe, kernels: Iterable[str], depthwise: Iterable[str]) -> None:
+    """Refuse a rule for depthwise convolutions alone: they have one filter a channel and stay at 8 bits."""
+    for number, rule in enumerate(recipe.rules, 1):
+        found = fnmatch.filter(depthwise, rule.match)
+        if found and not fnmatch.filter(kernels, rule.match):
+            raise UsageError(
+                f"recipe '{recipe.name}', rule {number} is for depthwise layers, which keep 8 bits",
+                details={"match": rule.match, "layers": ", ".join(found)},
+                hint="remove the rule: their weights are few",
+            )
