@@ -1,10 +1,10 @@
 """Where in a net the quantization error comes from: signal-to-noise ratio at the output of each layer.
 
-Three models run on the same segments: the float net F, the float net with the converted model's weights W, and the
-converted model Q. Then, at each layer's output,
+Three models run on the same segments: the float net F, the float net with the converted model's weights and biases W,
+and the converted model Q. Then, at each layer's output,
 
     total        Q against F    weights and activations rounded
-    weights      W against F    what the rounded weights cost
+    weights      W against F    what the rounded weights (and biases) cost
     activations  Q against W    what rounding the activations adds
 
 in dB of the signal's power to the noise's. The split is ours; that layers should be told apart at all, and that the
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.analysis.graphs import read_weights, weight_forms, with_weights
+from edge_sv.analysis.graphs import read_biases, read_weights, weight_forms, with_weights
 from edge_sv.analysis.twins import convert_float, find_speech, find_twin, float_folder
 from edge_sv.artifact import ModelArtifact
 from edge_sv.embedders import open_artifact
@@ -114,7 +114,7 @@ def analyze_layers(
     speech = find_speech(index)
     segments = speech.segments(artifact.features, artifact.segments, count=SEGMENTS)
     float_model = convert_float(net)
-    rounded = with_weights(float_model, read_weights(artifact.model))
+    rounded = with_weights(float_model, read_weights(artifact.model), read_biases(artifact.model))
     traces = []
     for number, segment in enumerate(segments):
         _tell(progress, number, len(segments))

@@ -31,10 +31,11 @@ def command(
 ) -> None:
     """Compare every layer of a converted model with its float net: signal to quantization noise in dB, and its causes.
 
-    "all" is the ratio at the layer's output; "weights" when only the weights up to there are rounded; "activations"
-    what rounding activations adds. "loses" is what is lost in the layer and not made good by what follows; the three
-    layers that lose most are marked. A compressed model is compared with its fine-tuned float form, whose weights are
-    rounded already; --against the net it was compressed from shows what compression and fine-tuning changed.
+    "own weights" compares the layer's weights themselves; the next three columns its output: "all" with everything
+    rounded, "weights" with only the weights up to there, "activations" what rounding activations adds. "loses" is what
+    is lost in the layer and not made good by what follows; the three layers that lose most are marked. A compressed
+    model is compared with its fine-tuned float form, whose weights are rounded already; --against the net it was
+    compressed from shows what compression and fine-tuning changed.
 
     \b
     Examples:
@@ -66,7 +67,7 @@ def _table(analysis: LayerAnalysis) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("layer", no_wrap=True)
     table.add_column("kind")
-    for name in ("its weights", "W/Q", "all", "weights", "activations", "loses", ""):
+    for name in ("stored as", "own weights", "all", "weights", "activations", "loses", ""):
         table.add_column(name, justify="right")
     for layer in analysis.layers:
         table.add_row(*_row(layer), style="bold" if layer.worst else "")
