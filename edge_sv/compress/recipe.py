@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from edge_sv.compress.quantizers import ALLOWED_BITS, LEARNED
 from edge_sv.errors import DataError, UsageError, unknown_name
+from edge_sv.reasons import reasons
 
 CONVERTER_BITS = 8
 DEFAULT_RECIPE = "static_wi8_ai8"
@@ -100,18 +101,16 @@ class MixedWidths:
 
     Args:
         bits: the widths, ascending; 8 is the converter's int8.
-        budget: of all weights in flash: bytes; up to 1, a share of what they take when all have 8 bits.
+        mean_bits: the budget, as the bytes in flash of so many bits in every layer that takes part.
+        budget: the same in bytes of all weights, in place of mean_bits.
         sensitivity: how the loss of a width is estimated: by the trace of the `hessian`, or measured on the
             `embedding`.
     """
 
     bits: tuple[int, ...]
-    budget: float
+    mean_bits: float | None = None
+    budget: int | None = None
     sensitivity: Sensitivity = "hessian"
-
-    def budget_bytes(self, int8_bytes: int) -> int:
-        """Return the budget in bytes of a net whose weights take so many with 8 bits."""
-        return int(self.budget * int8_bytes if self.budget <= 1 else self.budget)
 
 
 @dataclass(frozen=True)
@@ -159,9 +158,7 @@ class CompressionRecipe:
                 f"recipe '{self.name}' has no budget: its rules say how many bits each layer has",
                 hint="give a recipe that chooses widths, as mixed_w248_ai8, or leave out --budget",
             )
-        if budget <= 1:
-            raise UsageError(f"a budget of {budget} bytes holds no net")
-        return replace(self, mixed=replace(self.mixed, budget=budget))
+        return replace(self, mixed=replace(self.mixed, mean_bits=None, budget=budget))
 
     def assign(self, layers: Iterable[str]) -> dict[str, LayerRule]:
         """Find the rule of each layer that is compressed.
@@ -232,13 +229,16 @@ class _FineTuning(_Section):
 
 class _Mixed(_Section):
     bits: Annotated[tuple[Literal[1, 2, 3, 4, 8], ...], Field(min_length=2)]
-    budget: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    mean_bits: Annotated[float, Field(ge=1, le=8)] | None = None
+    budget: Annotated[int, Field(ge=1)] | None = None
     sensitivity: Sensitivity = MixedWidths.sensitivity
 
     @model_validator(mode="after")
     def _ascends(self) -> Self:
         if sorted(set(self.bits)) != list(self.bits):
             raise ValueError("the widths must ascend")
+        if (self.mean_bits is None) == (self.budget is None):
+            raise ValueError("it takes a budget, either as mean_bits or in bytes")
         return self
 
 
@@ -263,8 +263,8 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
     try:
         recipe = _Recipe.model_validate(values)
     except ValidationError as error:
-        rows = {".".join(map(str, e["loc"])) or "file": f"{e['msg']} (got {e['input']!r})" for e in error.errors()}
-        raise UsageError(f"{source} is not a recipe", details=rows) from error
+        known = {key for part in (_Recipe, _Rule, _FineTuning, _Mixed) for key in part.model_fields}
+        raise UsageError(f"{source} is not a recipe", details=reasons(error, known=sorted(known))) from error
     rules = tuple(LayerRule(**rule.model_dump()) for rule in recipe.rules)
     for number, rule in enumerate(rules, 1):
         _check_rule(rule, rules[: number - 1], f'{source}, rule {number} (match = "{rule.match}")')

@@ -26,6 +26,7 @@ from edge_sv.models.redimnet import ReDimNetConfig, build_redimnet
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.models.xvector import XVectorConfig, build_xvector
 from edge_sv.palette import Palette, load_palettes, save_palettes
+from edge_sv.reasons import reasons
 from edge_sv.segments import SegmentRule
 
 NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig | ReDimNetConfig
@@ -116,8 +117,7 @@ def net_config(family: str, values: dict[str, Any]) -> NetConfig:
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        rows = {".".join(map(str, e["loc"])): f"{e['msg']} (got {e['input']!r})" for e in error.errors()}
-        raise UsageError(f"impossible {family} configuration", details=rows) from error
+        raise UsageError(f"impossible {family} configuration", details=reasons(error)) from error
 
 
 def build_net(description: NetDescription, *, frames: int | None = None) -> tf_keras.Model:

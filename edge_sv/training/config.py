@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.features import FeatureConfig
+from edge_sv.reasons import reasons
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -210,10 +211,4 @@ def read_config(path: Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        rows = {".".join(map(str, e["loc"])) or "file": _problem(e["msg"], e["input"]) for e in error.errors()}
-        raise UsageError(f"{path} is not a training configuration", details=rows) from error
-
-
-def _problem(message: str, value: object) -> str:
-    message = message.removeprefix("Value error, ")
-    return message if isinstance(value, dict) else f"{message} (got {value!r})"
+        raise UsageError(f"{path} is not a training configuration", details=reasons(error)) from error

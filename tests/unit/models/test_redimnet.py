@@ -171,5 +171,6 @@ def test_compresses_without_fine_tuning(tiny: tf_keras.Model, tmp_path: Path) ->
     found = device.output.scale * (outputs.astype(np.float32) - device.output.zero_point)
     cosines = (found * exact).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(exact, axis=1)
     assert cosines.mean() > 0.9
-    compressed = {layer.name for layer in size_tables(artifact)["cortex-m"].layers if layer.bits == 4}
-    assert compressed == {name for name, palette in palettes.items() if palette.bits == 4}
+    found_bits = {layer.name: layer.bits for layer in size_tables(artifact)["cortex-m"].layers}
+    for name, palette in palettes.items():  # where the codebook costs more than the indices save, int8 stays
+        assert found_bits[name] == (palette.bits if palette.indices.size > 64 else 8), name
