@@ -11,6 +11,7 @@ from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_net
 from edge_sv.palette import load_palettes
+from edge_sv.ranges import load_ranges
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import read_history, train
@@ -135,3 +136,19 @@ def test_the_float_net_teaches_crops_and_frames(compress: Compress, monkeypatch:
     kept = {path.name: path.read_bytes() for path in out.glob("*.npz")}
     compress(RULES + DISTIL, out="other")
     assert {path.name: path.read_bytes() for path in (compress.folder / "other").glob("*.npz")} == kept
+
+
+def test_quantization_aware_training_leaves_palettes_and_ranges_and_goes_on(compress: Compress) -> None:
+    rules = RULES.replace("weights = 2", "weights = 4").replace("kmeans", "fake_quant")
+    out = compress(rules + TUNING)
+    model, _ = load_net(out)
+    convolutions = {layer.name for layer in model.layers if hasattr(layer, "kernel")}
+    palettes, ranges = load_palettes(out), load_ranges(out)
+    assert {name: palette.bits for name, palette in palettes.items()} == {
+        name: 8 if name == "stem_conv" else 4 for name in convolutions
+    }
+    assert ranges["stem_conv_relu"][0] == 0 < ranges["stem_conv_relu"][1]
+    files = ("weights.npz", "palettes.npz", "ranges.npz")
+    first = {name: (out / name).read_bytes() for name in files}
+    again = compress(rules + TUNING, out="other")
+    assert {name: (again / name).read_bytes() for name in files} == first
