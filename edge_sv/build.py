@@ -236,7 +236,7 @@ def plan(
     packaged = checked is not None and stages.cache.folder("package", stages.package_inputs(checked, limits)).is_dir()
     outcomes = (
         _planned("compress", net is not None, _compress_note(stages)),
-        _planned("convert", artifact is not None, f"calibrate with {data}" if data else "as it came with the model"),
+        _planned("convert", artifact is not None, _convert_note(stages)),
         _planned("check", checked is not None, f"on {data}" if data else "on the bundled synthetic voices"),
         _planned("package", packaged, f"for {stages.target.name}"),
     )
@@ -248,6 +248,12 @@ def plan(
 
 def _compress_note(stages: Stages) -> str:
     return f"{stages.plan.description}{'; needs --data INDEX.csv' if stages.needs_data else ''}"
+
+
+def _convert_note(stages: Stages) -> str:
+    if stages.data is not None:
+        return f"calibrate with {stages.data}"
+    return "calibrate with the data" if stages.needs_data else "as it came with the model"
 
 
 def _plan_bare(stages: BareStages, out: Path, target: Target, limits: Limits) -> Plan:

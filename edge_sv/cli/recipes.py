@@ -78,8 +78,8 @@ def _values(rule: LayerRule) -> str:
 
 
 def _widths(mixed: MixedWidths) -> str:
-    widths = " or ".join(map(str, mixed.bits))
-    budget = f"{mixed.budget:.0%} of their bytes at 8 bits" if mixed.budget <= 1 else f"{mixed.budget:,.0f} bytes"
+    widths = f"{', '.join(map(str, mixed.bits[:-1]))} or {mixed.bits[-1]}"
+    budget = f"{mixed.budget:,} bytes" if mixed.budget else f"as many bytes as with {mixed.mean_bits:g} bits everywhere"
     measure = {"hessian": "the Hessian's trace", "embedding": "the measured change of embeddings"}[mixed.sensitivity]
     return (
         f"Layers with a quantizer get {widths} bits: the least loss, by {measure}, with which all weights take "

@@ -12,7 +12,7 @@ Layers of 8 bits are the converter's, in training they are float.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,12 @@ from edge_sv.compress.sensitivity import MEASURES, Notebook, Progress
 from edge_sv.compress.straight_through import CompressedConv2D, NetCompression, find_layers
 from edge_sv.compress.trainable import Crops, Extras
 from edge_sv.compress.weight_bytes import (
+    WIDTHS,
     WeightBytes,
     int8_bytes,
     net_bytes,
     palette_bytes,
+    shared_bytes,
     total_bytes,
     turned_channels,
 )
@@ -74,8 +76,7 @@ def plan_widths(
     assert mixed is not None, "the recipe is a mixed one"
     rules = find_layers(model, recipe)
     rounded = {name: _round_layer(model, name, rule, mixed) for name, rule in rules.items()}
-    whole = net_bytes(model)
-    fixed = total_bytes(part for name, part in whole.items() if name not in rounded)
+    fixed = total_bytes(part for name, part in net_bytes(model).items() if name not in rounded)
     measured = MEASURES[mixed.sensitivity](
         model,
         {name: {bits: form.values for bits, form in forms.items()} for name, forms in rounded.items()},
@@ -88,7 +89,8 @@ def plan_widths(
         for name, forms in rounded.items()
     }
     method = f"{mixed.sensitivity}, {len(crops)} crops of {source}"
-    plan = allocate(choices, fixed=fixed, budget=mixed.budget_bytes(total_bytes(whole.values())), method=method)
+    budget = mixed.budget or fixed + _mean_bytes(model, rules, mixed)
+    plan = allocate(choices, fixed=fixed, budget=budget, method=method)
     if set(plan.bits.values()) == {CONVERTER_BITS}:
         raise UsageError(
             f"a budget of {plan.budget:,} bytes leaves all layers of '{recipe.name}' at {CONVERTER_BITS} bits",
@@ -185,6 +187,14 @@ def _round_layer(model: tf_keras.Model, name: str, rule: LayerRule, mixed: Mixed
             )
             forms[bits] = _Rounded(palette.weights(), palette_bytes(palette, turned=turned_channels(model, name)))
     return forms
+
+
+def _mean_bytes(model: tf_keras.Model, rules: Collection[str], mixed: MixedWidths) -> int:
+    """Return what the layers take at the mean bits, between two widths in proportion."""
+    shapes = [model.get_layer(name).kernel.shape for name in rules]
+    sizes = [total_bytes(shared_bytes(tuple(shape), bits) for shape in shapes) for bits in WIDTHS]
+    assert mixed.mean_bits is not None, "a recipe has it, or a budget"
+    return int(np.interp(mixed.mean_bits, WIDTHS, sizes))
 
 
 def _kernel(model: tf_keras.Model, name: str) -> Float32:

@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 import tf_keras
 
@@ -111,18 +110,21 @@ def hessian_traces(
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     kernels = [layer.kernel for layer in layers]
 
-    @tf.function
     def squares(batch: Any, signs: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(kernels)
             total = tf.reduce_sum(_directions(model, batch) * signs)
         return [tf.reduce_sum(gradient**2) for gradient in tape.gradient(total, kernels)]
 
-    def probe(number: int) -> npt.NDArray[np.float64]:
-        signs = np.random.default_rng([SEED, number]).choice(np.float32([-1, 1]), (len(crops), model.output_shape[-1]))
+    compiled = tf.function(squares)
+
+    def probe(number: int) -> list[float]:
+        signs = np.random.default_rng([SEED, number]).choice(
+            np.array([-1, 1], np.float32), (len(crops), model.output_shape[-1])
+        )
         parts = [slice(start, start + BATCH) for start in range(0, len(crops), BATCH)]
-        found = [[float(value) for value in squares(tf.constant(crops[p]), tf.constant(signs[p]))] for p in parts]
-        return np.asarray(np.sum(found, axis=0) / len(crops), np.float64)
+        found = [[float(value) for value in compiled(tf.constant(crops[p]), tf.constant(signs[p]))] for p in parts]
+        return [float(value) for value in np.sum(found, axis=0) / len(crops)]
 
     rows: list[list[float]] = []
     while len(rows) < MIN_PROBES or (len(rows) < MAX_PROBES and _standard_error(rows) > SETTLED):

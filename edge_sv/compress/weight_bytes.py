@@ -22,6 +22,8 @@ BIAS_BYTES, SCALE_BYTES = 4, 5
 """Of an output channel: bias; multiplier and shift."""
 MAX_PALETTE_BITS = 4
 """The widest index that the kernels read; more values lie as int8."""
+WIDTHS = (1, 2, 3, 4, INT8_BITS)
+"""Bits of a weight that make a difference in flash."""
 PALETTE_WORTH = 0.75
 """The generator makes a palette where it takes less than this share of the plain values' bytes."""
 _COLUMN, _GROUP, _DEPTHWISE_GROUP = 4, 8, 4
@@ -52,6 +54,16 @@ class WeightBytes:
 def int8_bytes(shape: tuple[int, ...]) -> WeightBytes:
     """Count a convolution, (height, width, in, out), whose weights are int8."""
     return _with_channels(shape, _values(shape, INT8_BITS), 0)
+
+
+def shared_bytes(shape: tuple[int, ...], bits: int) -> WeightBytes:
+    """Count a convolution, (height, width, in, out), with one codebook of all that so many bits tell apart.
+
+    Args:
+        shape: of its kernel.
+        bits: one of WIDTHS; 8 has no codebook.
+    """
+    return _with_channels(shape, _values(shape, bits), 0 if bits == INT8_BITS else 1 << bits)
 
 
 def depthwise_bytes(shape: tuple[int, ...]) -> WeightBytes:

@@ -58,10 +58,10 @@ def cut_speech(utterances: Sequence[Utterance], description: NetDescription) -> 
     """
     order = np.random.default_rng(SEED).permutation(len(utterances))
     heard: Counter[str] = Counter()
-    ranks = []
+    ranks: list[tuple[int, int, int]] = []
     for number in order:
         speaker = utterances[number].speaker
-        ranks.append((heard[speaker], len(ranks), number))
+        ranks.append((heard[speaker], len(ranks), int(number)))
         heard[speaker] += 1
     chosen = [utterances[number].path for *_, number in sorted(ranks)[:CROPS]]
     return np.stack([_segments(path, description)[0] for path in chosen])[..., np.newaxis]
@@ -72,7 +72,7 @@ def cut_voices(description: NetDescription) -> Float32:
     paths = sorted((assets_dir() / "voices").glob("*.flac"))
     segments = np.concatenate([_segments(path, description) for path in paths])
     chosen = np.unique(np.linspace(0, len(segments) - 1, CROPS).round().astype(int))
-    return segments[chosen][..., np.newaxis]
+    return np.asarray(segments[chosen][..., np.newaxis], np.float32)
 
 
 def _segments(path: Path, description: NetDescription) -> Float32:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +34,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def recipe(bits: tuple[int, ...] = (2, 4, 8), budget: float = 0.5, most: int = 8, **mixed: object) -> CompressionRecipe:
+def recipe(bits: tuple[int, ...] = (2, 4, 8), mean: float = 4, most: int = 8, **mixed: object) -> CompressionRecipe:
     rules = [
         {"match": "*", "weights": most, "quantizer": "kmeans"},
         {"match": "stem*", "weights": 8},
     ]
-    values = {"name": "mine", "description": "", "rules": rules, "mixed": {"bits": bits, "budget": budget, **mixed}}
+    values = {"name": "mine", "description": "", "rules": rules, "mixed": {"bits": bits, "mean_bits": mean, **mixed}}
     return parse_recipe(values, source="test")
 
 
@@ -68,8 +69,8 @@ def test_a_plan_fits_and_is_the_trained_form(net: tf_keras.Model, plan: Planner,
     """The bytes that were planned are the bytes of the rounded net."""
     wanted = recipe(sensitivity=sensitivity)
     widths = plan(wanted)
-    whole = total_bytes(net_bytes(net).values())
-    assert widths.budget == int(0.5 * whole) and 0.4 * whole < widths.total_bytes <= widths.budget
+    four = [sum(choice.bytes for choice in layer.choices if choice.bits == 4) for layer in widths.layers]
+    assert widths.budget == widths.fixed + sum(four) and 0.9 * widths.budget < widths.total_bytes <= widths.budget
     assert "stem_conv" not in widths.bits and set(widths.bits.values()) <= {2, 4, 8}
     form = plan_mixed(net, wanted, widths, epochs=3)
     copy = tf_keras.models.clone_model(net)
@@ -84,14 +85,14 @@ def test_a_plan_fits_and_is_the_trained_form(net: tf_keras.Model, plan: Planner,
 def test_other_budgets_and_widths_need_no_new_search(plan: Planner, cache: Path) -> None:
     plan(recipe())
     notes = {path: path.read_bytes() for path in cache.glob("sensitivity-*.json")}
-    small, large = plan(recipe(budget=0.42)), plan(recipe(budget=0.8))
-    plan(recipe(bits=(2, 3, 4), most=4, budget=0.4))
+    small, large = plan(recipe(mean=2.5)), plan(recipe(mean=7))
+    plan(recipe(bits=(2, 3, 4), most=4, mean=2.5))
     assert {path: path.read_bytes() for path in cache.glob("sensitivity-*.json")} == notes
     assert small.total_bytes < large.total_bytes and small.sensitivity > large.sensitivity
 
 
 def test_a_rule_holds_its_layers_to_its_bits(net: tf_keras.Model, plan: Planner) -> None:
-    values = recipe(budget=0.9).to_dict()
+    values = recipe(mean=7.5).to_dict()
     values["rules"] = [*values["rules"], {"match": "embedding", "weights": 2, "quantizer": "kmeans"}]
     widths = plan(parse_recipe({k: v for k, v in values.items() if v is not None}, source="test"))
     assert widths.bits["embedding"] == 2 and max(widths.bits.values()) > 2
@@ -130,9 +131,10 @@ def test_the_last_stage_has_a_third_of_the_epochs(widths: int, epochs: int) -> N
 
 def test_each_stage_rounds_the_layers_up_to_its_width(net: tf_keras.Model, plan: Planner, crops: np.ndarray) -> None:
     """What the training net computes in a stage is what the plain net computes with those layers rounded by hand."""
-    wanted = recipe(bits=(2, 3, 4), most=4, budget=0.44)
-    widths = plan(wanted)
-    assert len(set(widths.bits.values())) == 3, "the plan has all widths"
+    wanted = recipe(bits=(2, 3, 4), most=4, mean=2.5)
+    found = plan(wanted)
+    layers = tuple(replace(layer, chosen=layer.choices[n % 3]) for n, layer in enumerate(found.layers))
+    widths = replace(found, layers=layers)
     form = plan_mixed(net, wanted, widths, epochs=3)
     twin = form.trainable(net)
     copy = tf_keras.models.clone_model(net)

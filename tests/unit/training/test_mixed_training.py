@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_sv.compress.allocate import WidthPlan, read_widths
+from edge_sv.compress.mixed import divide_epochs
 from edge_sv.compress.recipe import load_recipe
 from edge_sv.compress.weight_bytes import net_bytes, total_bytes
 from edge_sv.embedders import KerasEmbedder
@@ -36,7 +37,7 @@ weights = 8
 
 [mixed]
 bits = [2, 3, 4]
-budget = 0.44
+mean_bits = 2.5
 """
 TUNING = "[fine_tuning]\nepochs = 4\nsteps_per_epoch = 2\nlearning_rate = 1e-3\n"
 
@@ -87,6 +88,12 @@ class Compress:
         return self.folder / out
 
 
+@pytest.fixture(scope="module")
+def whole(float_net: Path, corpus: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A net that was compressed without interruption."""
+    return Compress(float_net, corpus, cache, tmp_path_factory.mktemp("mixed"))()
+
+
 @pytest.fixture
 def compress(float_net: Path, corpus: Path, cache: Path, tmp_path: Path) -> Compress:
     return Compress(float_net, corpus, cache, tmp_path)
@@ -101,14 +108,16 @@ def assert_kept(out: Path, widths: WidthPlan | None) -> WidthPlan:
     return widths
 
 
-def test_narrow_layers_train_first_and_the_whole_net_is_kept(compress: Compress) -> None:
-    out = compress()
-    widths = assert_kept(out, read_widths(out))
-    assert "training speech" in widths.method and len(set(widths.bits.values())) == 3
-    history = read_history(out)
-    assert [row["rounded_bits"] for row in history] == [2, 3, 4, 4]
-    assert [row["complete"] for row in history] == [0, 0, 1, 1]
-    assert load_description(out).provenance["epoch"] == best_row(history)["epoch"] >= 3
+def test_narrow_layers_train_first_and_the_whole_net_is_kept(whole: Path) -> None:
+    widths = assert_kept(whole, read_widths(whole))
+    used = sorted(set(widths.bits.values()))
+    assert "training speech" in widths.method and len(used) > 1
+    history = read_history(whole)
+    stages = divide_epochs(used, 4)
+    assert [row["rounded_bits"] for row in history] == list(stages)
+    assert [row["complete"] for row in history] == [float(stage == used[-1]) for stage in stages]
+    assert load_description(whole).provenance["epoch"] == best_row(history)["epoch"]
+    assert best_row(history)["complete"] == 1
 
 
 def test_an_early_stage_is_never_the_best() -> None:
@@ -116,9 +125,9 @@ def test_an_early_stage_is_never_the_best() -> None:
     assert best_row(rows)["epoch"] == 2 and best_row(rows[:1])["epoch"] == 1
 
 
-@pytest.mark.parametrize(("what", "count"), [("sensitivity", 3), ("epoch 1", 1), ("epoch 3", 5)])
+@pytest.mark.parametrize(("what", "count"), [("sensitivity", 3), ("epoch 3", 5)])
 def test_killed_anywhere_it_goes_on_with_the_same_result(
-    compress: Compress, tmp_path: Path, what: str, count: int
+    compress: Compress, whole: Path, tmp_path: Path, what: str, count: int
 ) -> None:
     def kill(done: int, _total: int, step: str) -> None:
         if step == what and done >= count:
@@ -127,22 +136,23 @@ def test_killed_anywhere_it_goes_on_with_the_same_result(
     compress.cache = compress.cache if what.startswith("epoch") else tmp_path / "cache"
     with pytest.raises(KeyboardInterrupt):
         compress(out="killed", progress=kill)
-    killed, whole = compress(out="killed"), compress(out="whole")
+    killed = compress(out="killed")
     for name in ("palettes.npz", "weights.npz"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
     assert read_widths(killed) == read_widths(whole)
 
 
-def test_a_budget_is_another_run(compress: Compress) -> None:
-    small = assert_kept(out := compress(budget=2500), read_widths(out))
-    assert small.budget == 2500
-    with pytest.raises(UsageError, match="another configuration"):
-        compress()
+def test_without_training_voices_suffice_for_any_budget(compress: Compress) -> None:
+    wide, narrow = (compress(RECIPE, data=False, out=str(n), budget=n) for n in (3000, 2500))
+    plans = [assert_kept(out, read_widths(out)) for out in (wide, narrow)]
+    assert [plan.budget for plan in plans] == [3000, 2500] and plans[0].sensitivity < plans[1].sensitivity
+    assert "synthetic voices" in plans[0].method
 
 
-def test_without_training_voices_suffice(compress: Compress) -> None:
-    out = compress(RECIPE, data=False)
-    assert "synthetic voices" in assert_kept(out, read_widths(out)).method
+def test_a_budget_for_a_recipe_without_one(compress: Compress) -> None:
+    rules = RECIPE.partition("[mixed]")[0]
+    with pytest.raises(UsageError, match="'mine' has no budget"):
+        compress(rules, data=False, budget=2500)
 
 
 def test_a_plan_needs_no_corpus(float_net: Path, tmp_path: Path) -> None:
