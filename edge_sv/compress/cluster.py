@@ -29,7 +29,7 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
-from edge_sv.compress.fake_quant import KernelQuantizer, KernelRange, Quantizer, do_not_convert, kernel_of
+from edge_sv.compress.fake_quant import KernelQuantizer, KernelRange, Quantizer, as_written, kernel_of
 from edge_sv.compress.quantization_aware import KERNEL_BITS, QuantizationAware
 from edge_sv.compress.recipe import CompressionRecipe, LayerRule
 from edge_sv.compress.trainable import Extras
@@ -67,7 +67,7 @@ class ClusteredKernel(Quantizer):  # type: ignore[misc]
         first = tf_keras.initializers.Constant(self.start)
         return {CENTROIDS: layer.add_weight(CENTROIDS, shape=self.start.shape, initializer=first, trainable=True)}
 
-    @do_not_convert
+    @as_written
     def __call__(self, inputs: Tensor, training: Any, weights: dict[str, Any], **_: Any) -> Tensor:
         """Compute W from the weights' own values."""
         algorithm = clustering.ClusteringAlgorithm(weights[CENTROIDS])
@@ -120,7 +120,7 @@ class Later(Quantizer):  # type: ignore[misc]
         made: dict[str, Any] = self.inner.build(tensor_shape, name, layer)
         return made
 
-    @do_not_convert
+    @as_written
     def __call__(self, inputs: Tensor, training: Any, weights: dict[str, Any], **kwargs: Any) -> Tensor:
         """Compute what the other does, or nothing."""
         return self.inner(inputs, training, weights, **kwargs) if self.phase.rounds else inputs
