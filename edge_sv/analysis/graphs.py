@@ -74,6 +74,7 @@ def _replace(graph: Any, number: int, position: int, values: Float32) -> None:
     graph.buffers.append(buffer)
     tensor.buffer = len(graph.buffers) - 1
     subgraph.tensors.append(tensor)
+    operator.inputs = np.array(operator.inputs)
     operator.inputs[position] = len(subgraph.tensors) - 1
 
 
