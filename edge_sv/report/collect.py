@@ -18,7 +18,7 @@ from edge_sv.analysis.weights import analyze_weights
 from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import EdgeSvError, UsageError
 from edge_sv.evaluate import Progress
-from edge_sv.report.forms import FormFacts, describe_form
+from edge_sv.report.forms import FORM_NAMES, FormFacts, describe_form
 from edge_sv.report.lists import LIST_FILE, evaluate_lists, find_lists
 from edge_sv.report.nets import NetFacts, describe_net
 from edge_sv.speech_index import read_index
@@ -82,16 +82,18 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
         DataError: a model, the table or a list is damaged.
     """
     candidates = find_candidates(request.models, runtime=request.runtime)
+    names = list(dict.fromkeys(each.net for each in candidates))
+    forms = _largest_first([describe_form(each, each.artifact) for each in candidates if each.artifact])
+    places = {form.label: number for number, form in enumerate(forms)}
+    candidates.sort(key=lambda each: (names.index(each.net), places.get(each.label, -1)))
     runnable = [each for each in candidates if each.artifact or has_tensorflow()]
     sections = _Sections()
     if len(runnable) < len(candidates):
         sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge_sv[train]')")
-    names = list(dict.fromkeys(each.net for each in candidates))
     nets = [describe_net([each for each in candidates if each.net == name]) for name in names]
     for net in nets:
         if net.folder is not None and net.history is None:
             sections.leave_out("training history", f"no history.csv in {net.folder}")
-    forms = [describe_form(each, each.artifact) for each in candidates if each.artifact]
     if not forms:
         sections.leave_out("converted models", "none of the folders holds one (edge-sv convert makes one)")
     weights = _weights(candidates, sections)
@@ -116,12 +118,12 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
 
 def _models(candidates: Sequence[Candidate], nets: Sequence[NetFacts], forms: Sequence[FormFacts]) -> list[Document]:
     """List all models with the bytes that they are compared by: of the most compact form that all of them have."""
-    common = [form for form in (forms[0].flash if forms else ()) if all(form in each.flash for each in forms)]
+    common = _common_form(forms)
     by_label, by_name = {form.label: form for form in forms}, {net.name: net for net in nets}
     rows = []
     for candidate in candidates:
         form, float_bytes = by_label.get(candidate.label), by_name[candidate.net].float_bytes
-        size = float_bytes if form is None else form.flash[common[0]]["total"] if common else None
+        size = float_bytes if form is None else form.flash[common]["total"] if common else None
         rows.append(
             {
                 "label": candidate.label,
@@ -130,13 +132,23 @@ def _models(candidates: Sequence[Candidate], nets: Sequence[NetFacts], forms: Se
                 "form": candidate.form,
                 "is_float": candidate.artifact is None,
                 "bytes": size,
-                "bytes_of": "parameters" if form is None else common[0] if common else None,
+                "bytes_of": "parameters" if form is None else common,
                 "ratio": None if not size or not float_bytes else float_bytes / size,
                 "mean_bits": 32.0 if form is None else form.mean_bits,
                 "dev_eer": _dev_eer(candidate, forms),
             }
         )
     return rows
+
+
+def _common_form(forms: Sequence[FormFacts]) -> str | None:
+    """Choose the most compact form that all models can take."""
+    return next((kind for kind in FORM_NAMES if forms and all(kind in form.flash for form in forms)), None)
+
+
+def _largest_first(forms: Sequence[FormFacts]) -> list[FormFacts]:
+    common = _common_form(forms)
+    return sorted(forms, key=lambda form: (-form.flash[common]["total"] if common else 0, form.recipe))
 
 
 def _dev_eer(candidate: Candidate, forms: Sequence[FormFacts]) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -70,7 +71,7 @@ def describe_form(candidate: Candidate, artifact: ModelArtifact) -> FormFacts:
     """
     path = find_model(candidate.path)
     is_package = path.is_file() or (path / MANIFEST_FILE).is_file()
-    tables: dict[str, SizeTable] = {**size_tables(read_package(path) if is_package else artifact)}
+    tables: Mapping[str, SizeTable] = dict(size_tables(read_package(path) if is_package else artifact).items())
     bits = _bits(tables)
     return FormFacts(
         label=candidate.label,
@@ -93,7 +94,7 @@ def _flash(table: SizeTable) -> dict[str, Any]:
     return {**table.to_dict(), "sums": {**sums, "structure": table.structure}}
 
 
-def _bits(tables: dict[str, SizeTable]) -> dict[str, int]:
+def _bits(tables: Mapping[str, SizeTable]) -> dict[str, int]:
     form = next((form for form in FORM_NAMES if form in tables), None)
     return {} if form is None else {layer.name: layer.bits for layer in tables[form].layers if layer.bits}
 

@@ -142,20 +142,18 @@ def evaluate_lists(
 
 
 def thin_curve(points: metrics.DetPoints) -> Curve:
-    """Keep some of a curve's points, evenly along the curve on normal-deviate axes; rates between .0005 and .7."""
-    from scipy.special import ndtri  # here, because scipy loads slowly
+    """Keep some points of a curve, evenly along it on normal-deviate axes, within the plot and a step beyond."""
+    from edge_sv.report.det import LIMITS_PERCENT, to_deviates  # here, because scipy loads slowly
 
-    from edge_sv.report.det import LIMITS_PERCENT
-
-    low, high = (limit / 100 for limit in LIMITS_PERCENT)
-    inside = (np.minimum(points.miss, points.false_accept) <= high) & (
-        np.maximum(points.miss, points.false_accept) >= low
-    )
-    miss, false_accept = points.miss[inside], points.false_accept[inside]
-    drawn = ndtri(np.clip([miss, false_accept], low / 4, 1 - low / 4))
-    length = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(drawn)).sum(axis=0))])
-    wanted = np.linspace(0.0, length[-1], DET_POINTS)
-    kept = np.unique(np.searchsorted(length, wanted).clip(0, len(length) - 1))
+    highest = LIMITS_PERCENT[1] / 100
+    inside = np.flatnonzero((points.miss <= highest) & (points.false_accept <= highest))
+    if not inside.size:
+        inside = np.array([np.argmin(np.abs(points.miss - points.false_accept))])
+    shown = slice(max(0, inside[0] - 1), inside[-1] + 2)
+    miss, false_accept = points.miss[shown], points.false_accept[shown]
+    steps = np.abs(np.diff([to_deviates(miss), to_deviates(false_accept)])).sum(axis=0)
+    length = np.concatenate([[0.0], np.cumsum(steps)])
+    kept = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], DET_POINTS)).clip(0, len(length) - 1))
     return {"miss": _rounded(miss[kept]), "false_accept": _rounded(false_accept[kept])}
 
 

@@ -101,8 +101,11 @@ def _known(value: object) -> bool:
 
 
 def _number(value: float | None, digits: int = 2, *, sign: str = "") -> str:
-    """Write a number with a proper minus sign."""
-    return f"{value:{sign},.{digits}f}".replace("-", "−") if _known(value) else NONE
+    """Write a number with a proper minus sign, and zero without one."""
+    if value is None or not _known(value):
+        return NONE
+    rounded = round(value, digits)
+    return f"{rounded:{sign},.{digits}f}".replace("-", "−") if rounded else f"{0:.{digits}f}"
 
 
 def _percent(value: float | None, digits: int = 2, *, sign: str = "") -> str:
@@ -191,6 +194,7 @@ def _unseen_name(what: str) -> str:
 _FILTERS: dict[str, Filter] = {
     "count": _count,
     "dev_name": _dev_name,
+    "epoch_name": lambda row: f"epoch {row + 1}",
     "folder_of": _folder_of,
     "form_name": _form_name,
     "interval": _interval,
