@@ -200,7 +200,8 @@ def test_clusters_become_lookup_tables(artifact: ModelArtifact) -> None:
 
 def test_a_depthwise_layer_cannot_be_clustered() -> None:
     inputs = tf_keras.layers.Input((8, 8, 3))
-    net = tf_keras.Model(inputs, tf_keras.layers.DepthwiseConv2D(3, name="deep")(inputs))
+    wide = tf_keras.layers.Conv2D(4, 3, name="wide")(inputs)
+    net = tf_keras.Model(inputs, tf_keras.layers.DepthwiseConv2D(3, name="deep")(wide))
     with pytest.raises(UsageError, match="cannot cluster layer 'deep'"):
         plan_clusters(net, replace(RECIPE, rules=(LayerRule("*", 4, "cluster"),)), epochs=1)
     rules = (LayerRule("*", 4, "cluster"), LayerRule("deep", 8))
