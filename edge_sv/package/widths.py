@@ -34,5 +34,5 @@ def check_widths(recipe: CompressionRecipe, target: Target) -> None:
                 f"recipe '{recipe.name}' asks for {rule.activations}-bit activations; target '{target.name}' has "
                 f"kernels for {', '.join(map(str, activations))}",
                 details={"rule": f'{number}, match = "{rule.match}"'},
-                hint="--target tflite-micro or tflite",
+                hint="--target tflite",
             )
