@@ -155,7 +155,7 @@ def test_weights_of_the_sum_are_exact_in_int8(tiny: tf_keras.Model, compare_int8
 
 
 def test_compresses_without_fine_tuning(tiny: tf_keras.Model, tmp_path: Path) -> None:
-    """Four bits for each convolution but the stem's, found again in flash, and still the same bits everywhere."""
+    """Four bits for each convolution, found again in flash, and still the same bits everywhere."""
     calibrate_batch_norm(tiny, voice_calibration().segments[..., np.newaxis])
     exact = tiny(voice_calibration().segments[:8, ..., np.newaxis]).numpy()
     model = tf_keras.models.clone_model(tiny)
