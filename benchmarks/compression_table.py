@@ -59,12 +59,13 @@ def read_results() -> list[Result]:
     return [json.loads(path.read_bytes()) for path in paths if path.is_file()]
 
 
-def relative(result: Result, results: list[Result]) -> float | None:
-    """Return how much the pooled EER is above the float net's, a fraction of it."""
+def to_float(result: Result, results: list[Result]) -> tuple[str, str]:
+    """Compare a row with its net's float row: how many times smaller it is, how much higher its pooled EER."""
     base = next((r for r in results if r["net"] == result["net"] and r["recipe"] == FLOAT), None)
     if base is None:
-        return None
-    return float(result["lists"][POOLED]["eer"] / base["lists"][POOLED]["eer"] - 1)
+        return "", ""
+    change = result["lists"][POOLED]["eer"] / base["lists"][POOLED]["eer"] - 1
+    return f"{flash(base) / flash(result):.1f}", f"{change:+.1%}"
 
 
 def markdown(results: list[Result]) -> str:
@@ -87,20 +88,14 @@ def _rows(net: str, results: list[Result]) -> Iterator[str]:
             continue
         label = f"| {METHODS[result['recipe']]} | `{result['recipe']}` |"
         sizes = [f"{result['bytes'][form]:,}" if form in result["bytes"] else "" for form in ("tflite", "tflm", "c")]
-        change = relative(result, results)
-        ratio = f"{_ratio(result, results):.1f}"
-        cells = [*sizes, ratio, *(_cell(result["lists"][name]) for name in COLUMNS)]
-        yield f"{label} {' | '.join(cells)} | {'' if change is None else f'{change:+.1%}'} |"
+        ratio, change = to_float(result, results)
+        cells = [*sizes, ratio, *(_cell(result["lists"][name]) for name in COLUMNS), change]
+        yield f"{label} {' | '.join(cells)} |"
 
 
 def flash(result: Result) -> int:
     """Return the bytes of a net in flash, as generated C where there is such a form."""
     return int(result["bytes"].get("c", result["bytes"]["tflite"]))
-
-
-def _ratio(result: Result, results: list[Result]) -> float:
-    base = next(r for r in results if r["net"] == result["net"] and r["recipe"] == FLOAT)
-    return flash(base) / flash(result)
 
 
 def _cell(measured: Result) -> str:
@@ -148,12 +143,14 @@ def _panel(axis: Any, net: str, results: list[Result]) -> None:
             continue
         eer, (low, high) = result["lists"][POOLED]["eer"], result["lists"][POOLED]["eer_ci"]
         marker = "D" if result["recipe"] in MIXED else "o" if result["recipe"] in FRONT else "s"
+        colour = mpl.colormaps["tab20"](list(METHODS).index(result["recipe"]))
         axis.errorbar(
             flash(result) / 1000,
             100 * eer,
             yerr=[[100 * (eer - low)], [100 * (high - eer)]],
             fmt=marker,
-            markersize=5,
+            color=colour,
+            markersize=6,
             elinewidth=0.6,
             label=METHODS[result["recipe"]],
         )
