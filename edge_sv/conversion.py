@@ -14,12 +14,12 @@ import numpy as np
 from edge_sv.artifact import COMPRESSED_DIR, ModelArtifact, net_sha256, save_artifact
 from edge_sv.check import CheckReport, CheckSet, Steps, check_artifact, compare_with_float
 from edge_sv.compress.allocate import WidthPlan
-from edge_sv.compress.recipe import DEFAULT_RECIPE, CompressionRecipe, load_recipe
-from edge_sv.converter import Converter, calibrate, find_converter
+from edge_sv.compress.recipe import CONVERTER_BITS, DEFAULT_RECIPE, CompressionRecipe, load_recipe
+from edge_sv.converter import Calibration, Converter, calibrate, find_converter
 from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, find_model
 from edge_sv.errors import DataError, UsageError
 from edge_sv.evaluate import embed_recordings, score_list
-from edge_sv.features import Float32
+from edge_sv.features import FeatureConfig, Float32
 from edge_sv.files import write_atomic
 from edge_sv.metrics import eer, threshold_at_far
 from edge_sv.native_log import held_native_log
@@ -27,6 +27,7 @@ from edge_sv.palette import PALETTES_FILE
 from edge_sv.ranges import RANGES_FILE
 from edge_sv.resources import assets_dir
 from edge_sv.scoring import Cohort, Scoring, ScoringKind
+from edge_sv.segments import SegmentRule
 from edge_sv.speech_index import SpeechFile, development_list, read_index, sample_speech, training_speakers
 from edge_sv.stage_cache import default_work_folder
 from edge_sv.trials import TrialList
@@ -67,7 +68,11 @@ def compress_with_data(
         DataError: the net or the data cannot be used.
     """
     with held_native_log():
+        from edge_sv.models.checkpoint import load_description
         from edge_sv.training.compress_net import compress_net
+    if index is not None:  # speech that cannot calibrate the net is refused here, not after its training
+        description = load_description(net)
+        _calibration(description.features, description.segments, index)
     compress_net(
         net,
         recipe,
@@ -142,13 +147,16 @@ def convert_with_data(converter: Converter, net: Path, recipe: str, index: Path)
     with held_native_log():
         from edge_sv.models.checkpoint import load_description
     description = load_description(net)
-    features, segments = description.features, description.segments
+    return converter.convert(net, recipe, _calibration(description.features, description.segments, index))
+
+
+def _calibration(features: FeatureConfig, segments: SegmentRule, index: Path) -> Calibration:
+    """Cut calibration segments out of training speakers' recordings."""
     shortest = features.window_length + (segments.frames - 1) * features.hop_length
     recordings = sample_speech(
         read_index(index), count=CALIBRATION_RECORDINGS, min_samples=shortest, sample_rate=features.sample_rate
     )
-    calibration = calibrate(recordings, features, segments, source="training speakers of the data")
-    return converter.convert(net, recipe, calibration)
+    return calibrate(recordings, features, segments, source="training speakers of the data")
 
 
 def check_set(index: Path | None) -> CheckSet:
@@ -214,7 +222,14 @@ def convert_net(
         source = net / COMPRESSED_DIR / plan.name
         compress_with_data(net, recipe, index, run=source.with_suffix(".run"), out=source, budget=budget, steps=steps)
     artifact = convert_with_data(converter, source, recipe, index)
-    report = check_artifact(artifact, source, data, float_model=lambda: converter.convert_float(source), steps=steps)
+    report = check_artifact(
+        artifact,
+        source,
+        data,
+        float_model=lambda: converter.convert_float(source),
+        micro=plan.activation_bits == CONVERTER_BITS,
+        steps=steps,
+    )
     if plan.compresses:
         report = compare_with_float(report, net, data, steps=steps)
     artifact = set_scoring(

@@ -28,6 +28,7 @@ from edge_sv.native_log import held_native_log
 from edge_sv.palette import Palette, load_palettes
 from edge_sv.ranges import Range, load_ranges, plain_name
 from edge_sv_converters.palettes import write_palettes
+from edge_sv_converters.wide_activations import narrow_ends
 
 # Operators that TensorFlow Lite Micro computes in int8 exactly as LiteRT's reference kernels do. Left out on purpose:
 # SQRT, LOG, EXP (no int8 kernel), SUM and DIV (the two disagree), TILE, POW, GELU (TFLM has none).
@@ -38,10 +39,12 @@ OPERATORS = frozenset({
     "RESHAPE", "RSQRT", "SOFTMAX", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE",
 })
 # fmt: on
+WIDE = 16
+"""Bits of an activation, where a recipe asks for more than 8."""
 
 
 class TfliteConverter:
-    """The `tflite` converter: 8-bit activations with ranges set in advance, weights as the recipe has them."""
+    """The `tflite` converter: activations with ranges set in advance, weights as the recipe has them."""
 
     name = "tflite"
     version = "1"
@@ -65,12 +68,10 @@ class TfliteConverter:
         if calibration.segments.shape[1:] != wanted:
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
         with held_native_log():
-            data = (
-                _convert_trained(model, description, ranges)
-                if ranges
-                else _convert_calibrated(model, description, calibration.segments)
-            )
-            graph = _tidy(data, model)
+            if ranges:
+                graph = _tidy(_convert_trained(model, description, ranges), model)
+            else:
+                graph = _convert_calibrated(model, description, calibration.segments, bits=plan.activation_bits)
         _check_operators(graph)
         _check_integer(graph)
         if palettes:
@@ -112,16 +113,20 @@ def _load(net: Path) -> tuple[Any, Any, dict[str, Palette]]:
         return *load_net(net), load_palettes(net)
 
 
-def _convert_calibrated(model: Any, description: Any, segments: Float32) -> bytes:
-    """Convert to int8 with the ranges that activations have on these segments."""
+def _convert_calibrated(model: Any, description: Any, segments: Float32, *, bits: int) -> Any:
+    """Convert to integers with the ranges that activations have on these segments, 8 or 16 bits wide."""
     import tensorflow as tf
 
+    clip, kinds = description.features.clip, tf.lite.OpsSet
     converter = _converter(model, description.segments.frames, description.features.num_mels)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: _representative(segments, description.features.clip)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.representative_dataset = lambda: _representative(segments, clip)
+    if bits == WIDE:
+        converter.target_spec.supported_ops = [kinds.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+        return _tidy(converter.convert(), model, narrow=clip)
+    converter.target_spec.supported_ops = [kinds.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    return _tidy(converter.convert(), model)
 
 
 def _convert_trained(model: Any, description: Any, ranges: Mapping[str, Range]) -> bytes:
@@ -179,9 +184,17 @@ def _check_integer(graph: Any) -> None:
                 )
 
 
-def _tidy(data: bytes, model: Any) -> Any:
-    """Parse what TensorFlow wrote; name tensors after layers, drop what describes the conversion and not the net."""
+def _tidy(data: bytes, model: Any, *, narrow: float | None = None) -> Any:
+    """Parse what TensorFlow wrote; name tensors after layers, drop what describes the conversion and not the net.
+
+    Args:
+        data: the .tflite.
+        model: the net that it was made of.
+        narrow: end of the input's range, for a net with float ends that is to get int8 ones.
+    """
     graph = parse_model(data)
+    if narrow is not None:
+        narrow_ends(graph, clip=narrow)
     graph.metadata = graph.metadataBuffer = graph.signatureDefs = None
     graph.description = b"edge_sv"
     _drop_unused_buffers(graph)
@@ -210,7 +223,8 @@ def _name_tensors(graph: Any, model: Any) -> None:
     names = {subgraph.inputs[0]: "features", -1: ""}
     for operator in operators(graph):
         output = operator.outputs[0]
-        layer = _layer_name(tensor_name(subgraph.tensors[output]), layers)
+        given = tensor_name(subgraph.tensors[output])
+        layer = _layer_name(given, layers) or names.get(operator.inputs[0], given)
         layer = model.output_names[0] if output == subgraph.outputs[0] else layer
         names[output] = _fresh(layer, operator.kind, set(names.values()))
         for position, index in enumerate(operator.inputs):
@@ -221,10 +235,10 @@ def _name_tensors(graph: Any, model: Any) -> None:
             subgraph.tensors[index].name = name.encode()
 
 
-def _layer_name(tensor: str, known: set[str]) -> str:
+def _layer_name(tensor: str, known: set[str]) -> str | None:
     """Find the layer in TensorFlow's name of a fused tensor: `net/conv_relu/Relu;net/conv/Conv2D` -> `conv`."""
     parts = [plain_name(part) for part in tensor.rsplit(";", 1)[-1].split("/")]
-    return next((part for part in reversed(parts) if part in known), tensor)
+    return next((part for part in reversed(parts) if part in known), None)
 
 
 def _fresh(layer: str, kind: str, taken: set[str]) -> str:

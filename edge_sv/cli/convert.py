@@ -84,7 +84,12 @@ def command(
         [
             ("artifact", str(place)),
             ("model", f"{len(artifact.model):,} bytes, sha256 {artifact.sha256[:16]}"),
-            ("bit-exact", f"TensorFlow Lite Micro = reference kernels at {report.exact_segments} segments"),
+            (
+                "bit-exact",
+                f"TensorFlow Lite Micro = reference kernels at {report.exact_segments} segments"
+                if report.exact_segments
+                else "not compared: not for TensorFlow Lite Micro",
+            ),
             ("int8", f"cosine to float {report.cosine_min:.4f} at least, {report.cosine_mean:.4f} on average"),
             (
                 "EER",

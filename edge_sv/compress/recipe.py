@@ -12,7 +12,7 @@ A recipe's name says what is done, `METHOD_wBITS_aiBITS`:
 | `binary` | two values for each layer, learned; `binary_static`: -1 and +1 |
 | `mixed` | several widths, `w248`: 2, 4 and 8 bits |
 | `w4`, `wi4` | bits of a weight; with `i` evenly spaced, so that an integer kernel can hold them without a codebook |
-| `ai8` | bits of an activation |
+| `ai8`, `ai16` | bits of an activation |
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class LayerRule:
         quantizer: which values, see `edge_sv.compress.quantizers`; None with 8 bits; of TRAINED_BITS: trained with
             rounded activations.
         granularity: one codebook for the `layer`, or one for each output `channel`.
-        activations: bits.
+        activations: bits, 8 or 16; all rules have the same, and with 16 the weights have the converter's 8.
         clusters: how many values a layer has, for quantizer `cluster`; None: as many as the bits tell apart.
     """
 
@@ -141,6 +141,11 @@ class CompressionRecipe:
         """Whether activations are rounded in training, so that their ranges come with the net."""
         return any(rule.quantizer in TRAINED_BITS for rule in self.rules)
 
+    @property
+    def activation_bits(self) -> int:
+        """Bits of an activation, the same in all layers."""
+        return self.rules[0].activations
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
         return asdict(self)
@@ -202,7 +207,7 @@ class _Rule(_Section):
     weights: Annotated[int, Field(ge=1, le=8)]
     quantizer: str | None = None
     granularity: Granularity = "layer"
-    activations: Literal[8] = 8
+    activations: Literal[8, 16] = 8
     clusters: Annotated[int, Field(ge=2, le=256)] | None = None
 
 
@@ -268,6 +273,7 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
     rules = tuple(LayerRule(**rule.model_dump()) for rule in recipe.rules)
     for number, rule in enumerate(rules, 1):
         _check_rule(rule, rules[: number - 1], f'{source}, rule {number} (match = "{rule.match}")')
+    _check_activations(rules, source)
     _check_kinds(rules, source)
     if recipe.fine_tuning is None and any(rule.quantizer in TRAINED_BITS for rule in rules):
         raise UsageError(f"{source} has quantizers that are nothing without training", hint="add [fine_tuning]")
@@ -363,6 +369,21 @@ def _check_clusters(rule: LayerRule, where: str) -> None:
         raise UsageError(
             f"{where}: {rule.weights} bits do not tell {rule.clusters} clusters apart",
             hint=f"weights = {(rule.clusters - 1).bit_length()}",
+        )
+
+
+def _check_activations(rules: tuple[LayerRule, ...], source: str) -> None:
+    """Refuse activations of two widths, and 16-bit ones beside compressed weights: kernels have neither."""
+    widths = sorted({rule.activations for rule in rules})
+    if len(widths) > 1:
+        raise UsageError(
+            f"{source} asks for activations of {' and '.join(map(str, widths))} bits in one net",
+            hint="give all rules the same",
+        )
+    if widths != [CONVERTER_BITS] and any(rule.quantizer for rule in rules):
+        raise UsageError(
+            f"{source} asks for {widths[0]}-bit activations and compressed weights",
+            hint="weights = 8 without a quantizer in every rule, or activations = 8",
         )
 
 

@@ -63,6 +63,9 @@ def test_a_rule_that_matches_no_layer() -> None:
         ([{"match": "*", "weights": 5, "quantizer": "powers_of_two"}], "has no 5 bits"),
         ([{"match": "*", "weights": 4, "quantizer": "uniform", "granularity": "channel"}], "none per channel"),
         ([{"match": "*", "weights": 8}, {"match": "*", "weights": 4, "quantizer": "kmeans"}], "contradicts an earlier"),
+        ([{"match": "*", "weights": 8}, {"match": "a*", "weights": 8, "activations": 16}], "activations of 8 and 16"),
+        ([{"match": "*", "weights": 4, "quantizer": "kmeans", "activations": 16}], "and compressed weights"),
+        ([{"match": "*", "weights": 8, "activations": 12}], "rules.0.activations"),
         ([], "rules"),
     ],
 )
