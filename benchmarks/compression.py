@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from compression_table import FLOAT, METHODS, NETS, POOLED, REPOSITORY, RESULTS
 
 from edge_sv.artifact import ARTIFACT_FILE, COMPRESSED_DIR, ModelArtifact, load_artifact, net_sha256, save_artifact
 from edge_sv.check import check_bit_exact
@@ -40,40 +41,18 @@ from edge_sv.package.lookup import compress_tables
 from edge_sv.resources import assets_dir
 from edge_sv.trials import TrialList, find_recordings, read_trials
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 WORK = REPOSITORY / "build" / "compression"
-RESULTS = REPOSITORY / "benchmarks" / "results" / "compression"
-NETS = ("resnet-thin", "resnet-nano", "df-resnet-small", "ecapa-small", "xvector-small")
-FLOAT = "float"
-RECIPES = (
-    FLOAT,
-    "static_wi8_ai8",
-    "qat_wi8_ai8",
-    "static_wi4_ai8",
-    "qat_wi4_ai8",
-    "power_w4_ai8",
-    "palette_w4_ai8",
-    "palette_w3_ai8",
-    "palette_w2_ai8",
-    "mixed_w248_ai8",
-    "mixed_w234_ai8",
-    "cluster_w4_ai8",
-    "binary_w1_ai8",
-    "binary_static_w1_ai8",
-    "sign_w1_ai8",
-)
 OWN_RECIPES = {"sign_w1_ai8": str(REPOSITORY / "benchmarks/configs/sign_w1_ai8.toml")}
 """Recipes that are no product of this package, only something to compare with."""
 CORPORA = ("so762", "sc12", "dsp20", "libri")
 SUBSETS = {"dsp20 zh": "trials_test_zh.txt", "dsp20 x": "trials_test_x.txt"}
-POOLED = "pooled"
 
 Result = dict[str, Any]
 
 
 def main(
     nets: Annotated[str, typer.Option(help="Comma-separated.")] = ",".join(NETS),
-    recipes: Annotated[str, typer.Option(help="Comma-separated; float is the net itself.")] = ",".join(RECIPES),
+    recipes: Annotated[str, typer.Option(help="Comma-separated; float is the net itself.")] = ",".join(METHODS),
     data: Annotated[Path | None, typer.Option(help="Folder of the corpora; default: EDGE_SV_DATA.")] = None,
     work: Annotated[Path, typer.Option(help="Keeps compressed nets and embeddings.")] = WORK,
     jobs: Annotated[int | None, typer.Option(help="Worker processes for embeddings; default: one a core.")] = None,

@@ -2,8 +2,8 @@
 
     python benchmarks/compression_table.py
 
-Reads benchmarks/results/compression; writes docs/compression-table.md, docs/compression-table.csv and
-docs/compression-pareto.svg.
+Reads benchmarks/results/compression; writes docs/compression-table.md, docs/compression-table.csv,
+docs/compression-pareto.svg, and the README's short form of the table.
 """
 
 from __future__ import annotations
@@ -12,18 +12,26 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from compression import FLOAT, NETS, POOLED, RECIPES, REPOSITORY, RESULTS
+from evaluate_table import splice
 from matplotlib import pyplot as plt
 
 from edge_sv.files import write_atomic
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+RESULTS = REPOSITORY / "benchmarks" / "results" / "compression"
 DOCS = REPOSITORY / "docs"
+NETS = ("resnet-thin", "resnet-nano", "df-resnet-small", "ecapa-small", "xvector-small")
+FLOAT, POOLED = "float", "pooled"
+MARKS = ("<!-- compression:begin -->", "<!-- compression:end -->")
 COLUMNS = ("so762", "sc12", "dsp20 zh", "dsp20 x", "libri", POOLED)
 FRONT = ("palette_w2_ai8", "palette_w3_ai8", "palette_w4_ai8", "static_wi8_ai8")
 """One width for all layers, by k-means: what mixed precision is held against."""
+SHORT = (FLOAT, "static_wi8_ai8", "palette_w4_ai8", "mixed_w248_ai8", "palette_w2_ai8", "binary_w1_ai8")
+"""Rows of the README's short form."""
 MIXED = ("mixed_w234_ai8", "mixed_w248_ai8")
 METHODS = {
     FLOAT: "float",
@@ -42,12 +50,15 @@ METHODS = {
     "binary_static_w1_ai8": "binary, static",
     "sign_w1_ai8": "signs, not trained",
 }
+"""Recipe -> what it is called in the table, in its order."""
 Result = dict[str, Any]
 
 
 def main() -> None:
-    """Write the three files."""
+    """Write the files."""
     results = read_results()
+    readme = REPOSITORY / "README.md"
+    write_atomic(readme, splice(readme.read_text(), short_table(results), MARKS).encode())
     write_atomic(DOCS / "compression-table.md", markdown(results).encode())
     write_atomic(DOCS / "compression-table.csv", to_csv(results).encode())
     write_atomic(DOCS / "compression-pareto.svg", plot(results))
@@ -55,7 +66,7 @@ def main() -> None:
 
 def read_results() -> list[Result]:
     """Return the finished cells, in the order of the table."""
-    paths = [RESULTS / net / f"{recipe}.json" for net in NETS for recipe in RECIPES]
+    paths = [RESULTS / net / f"{recipe}.json" for net in NETS for recipe in METHODS]
     return [json.loads(path.read_bytes()) for path in paths if path.is_file()]
 
 
@@ -78,6 +89,13 @@ Made by `python benchmarks/compression.py` and `python benchmarks/compression_ta
 ![Bytes in flash against pooled EER](compression-pareto.svg)
 """
     return head + "".join(f"\n## {net}\n\n" + "\n".join(_rows(net, results)) + "\n" for net in NETS)
+
+
+def short_table(results: list[Result]) -> str:
+    """Write bytes and pooled EER of the main recipes, a column for each net."""
+    cells = {(r["net"], r["recipe"]): f"{flash(r) / 1000:.0f} kB: {_cell(r['lists'][POOLED])}" for r in results}
+    rows = [f"| `{recipe}` | {' | '.join(cells.get((net, recipe), '') for net in NETS)} |" for recipe in SHORT]
+    return "\n".join(["| recipe | " + " | ".join(NETS) + " |", "|---|" + "---:|" * len(NETS), *rows]) + "\n"
 
 
 def _rows(net: str, results: list[Result]) -> Iterator[str]:

@@ -197,16 +197,16 @@ def _cell(result: Result) -> str:
     return f"{100 * result['eer']:.1f}" + (f" ({100 * interval[0]:.1f}–{100 * interval[1]:.1f})" if interval else "")
 
 
-def splice(text: str, table: str) -> str:
+def splice(text: str, table: str, marks: tuple[str, str] = MARKS) -> str:
     """Replace what is between the marks.
 
     Raises:
         DataError: a mark is missing, or they are in the wrong order.
     """
-    begin, end = (text.find(mark) for mark in MARKS)
+    begin, end = (text.find(mark) for mark in marks)
     if begin < 0 or end < begin:
-        raise DataError("the README has no place for the table", hint=f"put a line {MARKS[0]} and a line {MARKS[1]}")
-    return f"{text[: begin + len(MARKS[0])]}\n{table}{text[end:]}"
+        raise DataError("the README has no place for the table", hint=f"put a line {marks[0]} and a line {marks[1]}")
+    return f"{text[: begin + len(marks[0])]}\n{table}{text[end:]}"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from edge_sv.flatbuffer import parse_model, profile_operators, tensor_shape
 from edge_sv.package import DevicePackage, read_package
 from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.profile import LayerProfile
-from edge_sv.size_table import SizeTable, count_tflite, size_tables
+from edge_sv.size_table import Form, SizeTable, count_tflite, size_tables
 
 CONVERTED_FILES = (ARTIFACT_FILE, MANIFEST_FILE, f"{DEFAULT_RECIPE}/{ARTIFACT_FILE}")
 
@@ -42,7 +42,7 @@ class ModelSummary:
     frames: int
     hop_ms: float | None = None
     file_bytes: int | None = None
-    flash: Mapping[str, SizeTable] = field(default_factory=dict)
+    flash: Mapping[Form, SizeTable] = field(default_factory=dict)
     sizes: Mapping[str, int | None] | None = None
 
     @property

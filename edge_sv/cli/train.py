@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from edge_sv.training.inputs import Inputs
     from edge_sv.training.teacher import Teacher
 
+LOSSES = ("loss", "aam", "teacher", "crop", "frame")
+"""What an epoch's line tells of a row of the history, as far as it is there."""
+
 
 def command(
     config: Annotated[Path, typer.Argument(help="The run, in TOML.", metavar="CONFIG.toml")],
@@ -132,7 +135,7 @@ def _epoch_teller(bar: Progress, run: TrainConfig) -> OnEpoch:
     width = len(str(run.optimizer.epochs))
 
     def tell(row: Mapping[str, float], is_best: bool) -> None:
-        losses = "  ".join(f"{name} {row[name]:.4f}" for name in ("loss", "aam", "teacher", "crop", "frame") if name in row)
+        losses = "  ".join(f"{name} {row[name]:.4f}" for name in LOSSES if name in row)
         eers = "  ".join(f"{name} {text}" for name, text in _eers(row))
         line = f"epoch {row['epoch']:{width}}/{run.optimizer.epochs}  {losses}" + (f"  EER {eers}" if eers else "")
         bar.console.print(line + ("  best" if is_best else ""), markup=False, soft_wrap=True)

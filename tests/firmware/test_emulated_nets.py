@@ -10,6 +10,7 @@ import pytest
 from edge_sv.audio import read_recording
 from edge_sv.demo import bundled_voices, is_bundled_speaker
 from edge_sv.embedders import open_artifact
+from edge_sv.embedders.open import asset_names
 from edge_sv.emulate import Recordings, emulate, load_board
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.target import load_target
@@ -20,7 +21,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("tflite_micro") is None, reason="pip install 'edge-sv[micro]'"),
 ]
-NETS = ["resnet-nano", "resnet-thin", "ecapa-small"]
+NETS = asset_names()
 BOARDS = ["rp2040", "mps2-an385", "nrf52840", "netduinoplus2", "mps2-an500", "mps2-an505", "mps3-an547"]
 
 
