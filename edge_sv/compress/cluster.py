@@ -33,7 +33,6 @@ from edge_sv.compress.fake_quant import KernelQuantizer, KernelRange, Quantizer,
 from edge_sv.compress.quantization_aware import KERNEL_BITS, QuantizationAware
 from edge_sv.compress.recipe import CompressionRecipe, LayerRule
 from edge_sv.compress.trainable import Extras
-from edge_sv.errors import UsageError
 from edge_sv.features import Float32
 from edge_sv.palette import CODEBOOK_MAX, Palette
 
@@ -163,12 +162,12 @@ def plan_clusters(model: tf_keras.Model, recipe: CompressionRecipe, *, epochs: i
         epochs: that the net will be trained for.
 
     Raises:
-        UsageError: a rule matches no layer, or one that cannot be clustered.
+        UsageError: a rule matches no layer.
     """
     kinds = (tf_keras.layers.Conv2D, tf_keras.layers.DepthwiseConv2D)
     layers = {layer.name: layer for layer in model.layers if isinstance(layer, kinds)}
     rules, phase = recipe.assign(layers), Phase()
-    kernels = {name: _make_quantizer(layer, rules.get(name), phase, recipe.name) for name, layer in layers.items()}
+    kernels = {name: _make_quantizer(layer, rules.get(name), phase) for name, layer in layers.items()}
     return Clustered(kernels, phase, epochs)
 
 
@@ -198,15 +197,11 @@ def first_centroids(kernel: Float32, clusters: int) -> Float32:
     return np.asarray(np.sort(wrapper.cluster_centroids["kernel"].numpy()), np.float32)
 
 
-def _make_quantizer(layer: tf_keras.layers.Layer, rule: LayerRule | None, phase: Phase, recipe: str) -> KernelQuantizer:
-    is_depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
-    if rule is None or rule.quantizer != "cluster":
-        return KernelRange.of(layer, rule.weights if rule and not is_depthwise else KERNEL_BITS)
-    if is_depthwise:
-        raise UsageError(
-            f"recipe '{recipe}' cannot cluster layer '{layer.name}'",
-            details={"got": "DepthwiseConv2D, whose weights are few"},
-            hint=f"add a rule behind it: match = '{layer.name}', weights = 8",
-        )
+def _make_quantizer(layer: tf_keras.layers.Layer, rule: LayerRule | None, phase: Phase) -> KernelQuantizer:
+    """Make what rounds a layer's kernel; depthwise convolutions have few weights and keep 8 bits."""
+    if rule is None or isinstance(layer, tf_keras.layers.DepthwiseConv2D):
+        return KernelRange.of(layer, KERNEL_BITS)
+    if rule.quantizer != "cluster":
+        return KernelRange.of(layer, rule.weights)
     clusters = rule.clusters or 1 << rule.weights
     return ClusteredKernel(rule.weights, first_centroids(kernel_of(layer).numpy(), clusters), phase)

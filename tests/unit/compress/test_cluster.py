@@ -24,7 +24,7 @@ import tensorflow as tf
 import tf_keras
 
 from edge_sv.audio import read_recording
-from edge_sv.compress.cluster import CENTROIDS, Clustered, ClusteredKernel, Phase, first_centroids, plan_clusters
+from edge_sv.compress.cluster import CENTROIDS, ClusteredKernel, Phase, first_centroids, plan_clusters
 from edge_sv.compress.fake_quant import KernelRange
 from edge_sv.compress.trainable import save_compressed
 from edge_sv.models.checkpoint import load_net
@@ -198,14 +198,15 @@ def test_clusters_become_lookup_tables(artifact: ModelArtifact) -> None:
     np.testing.assert_array_equal(plain.run(segment), compact.run(segment))
 
 
-def test_a_depthwise_layer_cannot_be_clustered() -> None:
+def test_a_depthwise_layer_keeps_its_eight_bits() -> None:
     inputs = tf_keras.layers.Input((8, 8, 3))
     wide = tf_keras.layers.Conv2D(4, 3, name="wide")(inputs)
     net = tf_keras.Model(inputs, tf_keras.layers.DepthwiseConv2D(3, name="deep")(wide))
-    with pytest.raises(UsageError, match="cannot cluster layer 'deep'"):
-        plan_clusters(net, replace(RECIPE, rules=(LayerRule("*", 4, "cluster"),)), epochs=1)
-    rules = (LayerRule("*", 4, "cluster"), LayerRule("deep", 8))
-    assert isinstance(plan_clusters(net, replace(RECIPE, rules=rules), epochs=1), Clustered)
+    form = plan_clusters(net, replace(RECIPE, rules=(LayerRule("*", 4, "cluster"),)), epochs=1)
+    trained = form.trainable(net, lambda: np.zeros((2, 8, 8, 3), np.float32)).get_weights()
+    palettes = form.finish(tf_keras.models.clone_model(net), trained).palettes
+    assert len(palettes["wide"].codebook) <= 16
+    assert "deep" not in palettes
 
 
 @pytest.mark.parametrize(
