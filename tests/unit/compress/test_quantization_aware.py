@@ -58,8 +58,9 @@ def test_a_net_trains_and_its_plain_twin_computes_the_same(family: str, tmp_path
     assert set(extras.palettes) == {layer.name for layer in model.layers if type(layer) is tf_keras.layers.Conv2D}
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
-    moved = [not np.array_equal(a, b) for a, b in zip(before, twin.get_weights(), strict=True)]
-    assert all(moved), "batch statistics, kernels, biases: all have trained"
+    still = [w.name for w, old, new in zip(twin.weights, before, twin.get_weights(), strict=True) if (old == new).all()]
+    # A shift has no gradient where only a convolution stands between it and the next normalization, as in ReDimNet.
+    assert all("depthwise1_bn/beta" in name for name in still), "batch statistics, kernels, biases: all have trained"
 
 
 def test_four_bits_leave_fifteen_values_in_a_channel(tmp_path: Path) -> None:
