@@ -30,7 +30,7 @@ def asset_names() -> list[str]:
 
 
 def find_model(model: Path | str) -> Path:
-    """Return the folder or file of a model given by path or by the name of a bundled net.
+    """Return the folder or file of a model given by path, as a bundled net's name, or as NET/RECIPE for a form of it.
 
     Raises:
         UsageError: it is neither; the message has the nearest name.
@@ -38,8 +38,9 @@ def find_model(model: Path | str) -> Path:
     path = Path(model)
     if path.exists():
         return path
-    if (assets_dir() / path.name / "net.json").is_file() and path.name == str(model):
-        return assets_dir() / path.name
+    bundled = assets_dir() / path
+    if ".." not in path.parts and any((bundled / name).is_file() for name in ("net.json", ARTIFACT_FILE)):
+        return bundled
     if os.sep in str(model) or path.suffix:
         raise UsageError(f"no such model: {model}", hint="give a bundled net's name, a folder or a .tflite file")
     raise unknown_name("model", str(model), asset_names())

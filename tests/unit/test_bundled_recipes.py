@@ -9,7 +9,7 @@ import pytest
 from edge_sv.artifact import COMPRESSED_DIR, load_artifact, net_sha256
 from edge_sv.build import build
 from edge_sv.compress.recipe import load_recipe
-from edge_sv.embedders import asset_names
+from edge_sv.embedders.open import asset_names
 from edge_sv.resources import assets_dir
 
 MAIN = ("static_wi8_ai8", "static_wi4_ai8", "palette_w4_ai8", "palette_w2_ai8", "mixed_w248_ai8", "binary_w1_ai8")
