@@ -78,7 +78,6 @@ def test_layers_hold_no_more_values_than_their_bits_allow(artifact: ModelArtifac
     assert len(rules) >= 5
     for layer, rule in rules.items():
         assert len(np.unique(codes[layer])) <= 2**rule.weights, layer
-    assert len(np.unique(codes["stem_conv"])) > 16
 
 
 def test_what_fits_int4_is_packed(artifact: ModelArtifact) -> None:
@@ -101,8 +100,8 @@ def test_batch_norms_that_turn_the_sign(float_net: Path, tmp_path: Path) -> None
     net = compress(float_net, "palette_w2_ai8", tmp_path / "turned", turned=True)
     artifact = find_converter("tflite").convert(net, "palette_w2_ai8", voice_calibration())
     codes = stored_codes(artifact)
-    for layer in load_recipe(artifact.recipe).assign(codes):
-        assert all(len(np.unique(channel)) <= 4 for channel in codes[layer])
+    for layer, rule in load_recipe(artifact.recipe).assign(codes).items():
+        assert all(len(np.unique(channel)) <= 2**rule.weights for channel in codes[layer])
     pcm = read_recording(voices()[0], sample_rate=16000)
     assert LiteRTEmbedder(artifact, reference_kernels=True).embed(pcm) @ KerasEmbedder(net).embed(pcm) > 0.97
 
