@@ -39,6 +39,8 @@ OPERATORS = frozenset({
     "RESHAPE", "RSQRT", "SOFTMAX", "SPLIT", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "SUB", "TANH", "TRANSPOSE",
 })
 # fmt: on
+FAKE_QUANT = "FakeQuant"
+"""In TensorFlow's names of operators that only round, which no layer is."""
 WIDE = 16
 """Bits of an activation, where a recipe asks for more than 8."""
 
@@ -237,7 +239,8 @@ def _name_tensors(graph: Any, model: Any) -> None:
 
 def _layer_name(tensor: str, known: set[str]) -> str | None:
     """Find the layer in TensorFlow's name of a fused tensor: `net/conv_relu/Relu;net/conv/Conv2D` -> `conv`."""
-    parts = [plain_name(part) for part in tensor.rsplit(";", 1)[-1].split("/")]
+    fused = [name for name in tensor.split(";") if FAKE_QUANT not in name] or [tensor]
+    parts = [plain_name(part) for part in fused[-1].split("/")]
     return next((part for part in reversed(parts) if part in known), None)
 
 
