@@ -170,7 +170,7 @@ def test_packing_changes_nothing(artifact: ModelArtifact) -> None:
 
 def test_unknown_recipe_is_refused(net: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'static_wi8_ai8'"):
-        find_converter("tflite").convert(net, "static_wi8_ai16", voice_calibration())
+        find_converter("tflite").convert(net, "static_wi8_ai9", voice_calibration())
 
 
 def test_calibration_of_another_front_end_is_refused(net: Path) -> None:

@@ -202,8 +202,8 @@ def test_help_examples_parse(command: str, tmp_path: Path, monkeypatch: pytest.M
     lines = [line.strip() for line in examples.splitlines() if line.strip().startswith("edge-sv ")]
     assert lines, f"edge-sv {command} has no examples in its help"
     for line in lines:
-        assert line.startswith(f"edge-sv {command} ")
-        arguments = shlex.split(line.removeprefix(f"edge-sv {command} "))
+        assert f"{line} ".startswith(f"edge-sv {command} ")
+        arguments = shlex.split(line.removeprefix(f"edge-sv {command}"))
         for word in arguments:
             if Path(word).suffix:
                 Path(word).parent.mkdir(parents=True, exist_ok=True)
