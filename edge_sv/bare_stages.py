@@ -20,9 +20,9 @@ from edge_sv.package.bare import (
 )
 from edge_sv.package.budget import Footprint
 from edge_sv.package.read import MANIFEST_ENTRY
+from edge_sv.package_stage import Limits, Staged, make_package, refuse_foreign_folder, sources_sha256
 from edge_sv.resources import targets_dir
 from edge_sv.stage_cache import StageCache, folder_sha256
-from edge_sv.stages import Limits, Staged, make_package, refuse_foreign_folder, sources_sha256
 from edge_sv.target import Target
 
 KIND = "cortex-m"

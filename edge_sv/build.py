@@ -21,8 +21,10 @@ from edge_sv.errors import DataError, DoesNotFit
 from edge_sv.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.package import DevicePackage, Footprint, check_budget, estimate_footprint
 from edge_sv.package.budget import Costed
+from edge_sv.package_stage import NO_LIMITS, Limits, Staged, Value, refuse_foreign_folder
+from edge_sv.source import find_source
 from edge_sv.stage_cache import StageCache, default_work_folder
-from edge_sv.stages import NO_LIMITS, Limits, Staged, Stages, Value, find_source, refuse_foreign_folder
+from edge_sv.stages import Stages
 from edge_sv.target import Target, load_target
 
 DEFAULT_MODEL, DEFAULT_TARGET = "resnet-nano", "tflite-micro"

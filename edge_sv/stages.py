@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import json
-import shutil
-import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from edge_sv.artifact import (
-    ARTIFACT_FILE,
-    COMPRESSED_DIR,
     ModelArtifact,
     artifact_files,
     load_artifact,
@@ -35,27 +29,16 @@ from edge_sv.conversion import (
     set_scoring,
 )
 from edge_sv.converter import Converter, find_converter
-from edge_sv.embedders import find_model
 from edge_sv.errors import DataError, UsageError
-from edge_sv.files import atomic_folder, sha256_bytes, sha256_file
+from edge_sv.files import sha256_bytes
 from edge_sv.generator import DEFAULT_CODE, CodeOptions
-from edge_sv.package import DevicePackage, read_package, write_package
-from edge_sv.package.manifest import MANIFEST_FILE
+from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.widths import check_widths
+from edge_sv.package_stage import Limits, Staged, make_package, refuse_foreign_folder, sources_sha256
 from edge_sv.resources import assets_dir, targets_dir
+from edge_sv.source import Source
 from edge_sv.stage_cache import StageCache, folder_sha256
 from edge_sv.target import Target
-
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Staged(Generic[Value]):
-    """What a stage gives: its value, whether it was there already, and a note for people."""
-
-    value: Value
-    kept: bool
-    note: str
 
 
 @dataclass(frozen=True)
@@ -64,50 +47,6 @@ class Checked:
 
     artifact: ModelArtifact
     report: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A model to build from: its float net, its converted form, or both; its compressed form if it came with one."""
-
-    net: Path | None
-    artifact: Path | None
-    compressed: Path | None = None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bytes that the caller allows; the target's own limits hold as well."""
-
-    flash: int | None = None
-    ram: int | None = None
-
-
-NO_LIMITS = Limits()
-
-
-def find_source(model: Path | str, recipe: str) -> Source:
-    """Find what a model is built from.
-
-    Raises:
-        UsageError: unknown model or recipe, or the model is a package already.
-        DataError: the folder holds no model.
-    """
-    name = load_recipe(recipe).name
-    path = find_model(model)
-    if path.is_file() or (path / MANIFEST_FILE).is_file():
-        raise UsageError(f"{model} is a package already", hint="give the float net or the artifact it was built from")
-    if (path / "net.json").is_file():
-        converted, compressed = path / name, path / COMPRESSED_DIR / name
-        return Source(
-            path,
-            converted if (converted / ARTIFACT_FILE).is_file() else None,
-            compressed if (compressed / "net.json").is_file() else None,
-        )
-    if (path / ARTIFACT_FILE).is_file():
-        beside = path.resolve().parent
-        return Source(beside if (beside / "net.json").is_file() else None, path)
-    raise DataError(f"{path} is not a model", details={"missing": f"net.json or {ARTIFACT_FILE}"})
 
 
 @dataclass(frozen=True)
@@ -389,54 +328,6 @@ def _widths_note(net: Path) -> str:
     return f"; {widths.describe()}" if widths else ""
 
 
-def sources_sha256(converter: object) -> str:
-    """Identify a converter's code: all of the package that it is in, or the one file."""
-    path = Path(inspect.getfile(sys.modules[type(converter).__module__.split(".")[0]]))
-    return folder_sha256(path.parent) if path.name == "__init__.py" else sha256_file(path)
-
-
-def refuse_foreign_folder(out: Path) -> None:
-    """Refuse to replace what is not a package.
-
-    Raises:
-        UsageError: `out` is a file, or a folder with other things in it.
-    """
-    if not out.exists() or (out / MANIFEST_FILE).is_file():
-        return
-    if not out.is_dir() or any(out.iterdir()):
-        raise UsageError(f"{out} exists and is not a package", hint="give --out a new or empty folder")
-
-
-def make_package(cache: StageCache, inputs: Any, out: Path, *, make: Callable[[Path], None]) -> Staged[DevicePackage]:
-    """Make a package, or take the one of an earlier build, and place it at `out`.
-
-    Args:
-        cache: finished stages.
-        inputs: everything that the package depends on.
-        out: its folder.
-        make: writes it into `package` of a folder.
-
-    Raises:
-        DataError: `out` is not writable or the disk is full.
-    """
-    package, kept = cache.run("package", inputs, make=make, read=_read_package)
-    placed = place_package(package.path, out)
-    return Staged(read_package(out), kept and not placed, str(out))
-
-
-def place_package(package: Path, out: Path) -> bool:
-    """Copy a package to `out`; return False when it is there already.
-
-    Raises:
-        DataError: `out` is not writable or the disk is full.
-    """
-    if out.is_dir() and folder_sha256(out) == folder_sha256(package):
-        return False
-    with atomic_folder(out) as temporary:
-        shutil.copytree(package, temporary, dirs_exist_ok=True)
-    return True
-
-
 def _read_net(folder: Path) -> Path:
     """Return a kept net's folder.
 
@@ -449,10 +340,6 @@ def _read_net(folder: Path) -> Path:
 
 def _read_artifact(folder: Path) -> ModelArtifact:
     return load_artifact(folder / "artifact")
-
-
-def _read_package(folder: Path) -> DevicePackage:
-    return read_package(folder / "package")
 
 
 def _read_checked(folder: Path) -> Checked:

@@ -15,7 +15,7 @@ from edge_sv.cli.widths import show_widths
 from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.errors import UsageError, unknown_name
 from edge_sv.generator import DEFAULT_PREFIX, CodeOptions, PlanName
-from edge_sv.stages import Limits
+from edge_sv.package_stage import Limits
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2}
 

@@ -101,25 +101,12 @@ def draw_probes(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
     probes = (document["probes"] or {"probes": []})["probes"]
     if not probes:
         return []
-    models = len(probes[0]["readings"])
-    step = 0.8 / models
-    with new_figure(WIDTH, 1.0 + len(probes) * (0.25 + 0.14 * models)) as figure:
+    with new_figure(WIDTH, _rows_height(len(probes), len(probes[0]["readings"]))) as figure:
         axes = figure.add_subplot(xlabel="accuracy on unseen speakers, %", xlim=(0, 100))
         for row, probe in enumerate(probes):
             axes.plot([100 * probe["majority"]] * 2, [row - 0.45, row + 0.45], color="0.5", linewidth=2)
-            for number, reading in enumerate(probe["readings"]):
-                _interval(
-                    axes,
-                    row - 0.4 + (number + 0.5) * step,
-                    reading["accuracy"],
-                    reading["accuracy_ci"],
-                    looks[reading["model"]],
-                    named=row == 0,
-                )
-        axes.set_yticks(range(len(probes)), [f"{p['task'].replace('_', ' ')}, {p['corpus']}" for p in probes])
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        figure.legend(loc="outside lower center", ncols=2)
+        rows = [(f"{p['task'].replace('_', ' ')}, {p['corpus']}", p["readings"]) for p in probes]
+        _interval_rows(figure, axes, rows, "accuracy", looks)
         svg = inline_svg(figure, "probes", "Accuracy of linear probes for each task and model, with 95 % intervals.")
     return [Figure(svg, "What a linear classifier reads out of embeddings; grey bar: always the most frequent answer.")]
 
@@ -127,25 +114,11 @@ def draw_probes(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
 def draw_languages(report: Document, looks: Mapping[str, Look], number: int) -> Figure:
     """Draw the EER of every language pair and model with its interval."""
     pairs = report["pairs"]
-    models = len(pairs[0]["errors"])
-    step = 0.8 / models
-    with new_figure(WIDTH, 1.0 + len(pairs) * (0.25 + 0.14 * models)) as figure:
+    with new_figure(WIDTH, _rows_height(len(pairs), len(pairs[0]["errors"]))) as figure:
         axes = figure.add_subplot(xlabel="EER, %")
-        for row, pair in enumerate(pairs):
-            for place, errors in enumerate(pair["errors"]):
-                _interval(
-                    axes,
-                    row - 0.4 + (place + 0.5) * step,
-                    errors["eer"],
-                    errors["eer_ci"],
-                    looks[errors["model"]],
-                    named=row == 0,
-                )
-        axes.set_yticks(range(len(pairs)), [f"{pair['enroll']} enrolled,\n{pair['test']} tested" for pair in pairs])
+        rows = [(f"{pair['enroll']} enrolled,\n{pair['test']} tested", pair["errors"]) for pair in pairs]
+        _interval_rows(figure, axes, rows, "eer", looks)
         axes.set_xlim(left=0)
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
-        figure.legend(loc="outside lower center", ncols=2)
         svg = inline_svg(
             figure, f"languages-{number}", "EER within and across languages for each model, with intervals."
         )
@@ -180,6 +153,30 @@ def _log_bytes(axes: Axes, sizes: Sequence[int]) -> None:
     axes.set_xlim(low, high)
     axes.set_xticks(ticks, [f"{tick / 1000:g} kB" for tick in ticks])
     axes.minorticks_off()
+
+
+def _rows_height(rows: int, models: int) -> float:
+    """Return the height in inches of a figure with so many rows, each with a mark for every model."""
+    return 1.0 + rows * (0.25 + 0.14 * models)
+
+
+def _interval_rows(
+    figure: MatplotlibFigure,
+    axes: Axes,
+    rows: Sequence[tuple[str, Sequence[Document]]],
+    value: str,
+    looks: Mapping[str, Look],
+) -> None:
+    """Draw a labelled row for each task: every model's `value` with its interval, one below the other."""
+    for row, (_, readings) in enumerate(rows):
+        for place, reading in enumerate(readings):
+            height = row - 0.4 + (place + 0.5) * 0.8 / len(readings)
+            look = looks[reading["model"]]
+            _interval(axes, height, reading[value], reading[f"{value}_ci"], look, named=row == 0)
+    axes.set_yticks(range(len(rows)), [label for label, _ in rows])
+    axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    figure.legend(loc="outside lower center", ncols=2)
 
 
 def _interval(axes: Axes, row: float, value: float, ends: Sequence[float], look: Look, *, named: bool) -> None:

@@ -28,10 +28,10 @@ from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.flatbuffer import pack_model, parse_model, tensor_name
 from edge_sv.layer_trace import first_difference, layer_losses
 from edge_sv.package import read_package
+from edge_sv.package_stage import Limits
 from edge_sv.resources import assets_dir
 from edge_sv.speech_index import read_index, sample_speech
 from edge_sv.stage_cache import StageCache
-from edge_sv.stages import Limits
 from edge_sv.trials import Trial, TrialList
 from tests.nets import FEATURES, SEGMENTS, make_converted_net, make_float_net, voice_calibration, voices
 
