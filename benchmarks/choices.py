@@ -18,9 +18,9 @@ from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json
 from edge_sv.embedders.open import asset_names
-from edge_sv.features import FeatureConfig
-from edge_sv.resources import assets_dir
-from edge_sv.segments import SegmentRule
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.system.bundled import assets_dir
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LISTS = ("so762/trials_dev.txt", "sc12/trials_dev.txt")

@@ -24,22 +24,29 @@ import numpy as np
 import typer
 from compression_table import FLOAT, METHODS, NETS, POOLED, REPOSITORY, RESULTS
 
-from edge_sv.artifact import ARTIFACT_FILE, COMPRESSED_DIR, ModelArtifact, load_artifact, net_sha256, save_artifact
-from edge_sv.check import check_bit_exact
+from edge_sv.artifacts.artifact import (
+    ARTIFACT_FILE,
+    COMPRESSED_DIR,
+    ModelArtifact,
+    load_artifact,
+    net_sha256,
+    save_artifact,
+)
 from edge_sv.cli.output import err_console, progress_bar
-from edge_sv.compress.recipe import load_recipe
-from edge_sv.conversion import check_set, compress_with_data, convert_with_data
-from edge_sv.converter import find_converter
 from edge_sv.embedders import Embedder, KerasEmbedder, LiteRTEmbedder
-from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import DataError
-from edge_sv.evaluate import Evaluation, embed_recordings, judge, score_list
-from edge_sv.features import Float32
-from edge_sv.files import write_atomic
-from edge_sv.generator import find_generator
-from edge_sv.package.lookup import compress_tables
-from edge_sv.resources import assets_dir
-from edge_sv.trials import TrialList, find_recordings, read_trials
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.evaluation.evaluate import Evaluation, embed_recordings, judge, score_list
+from edge_sv.pipeline.check_conversion import check_bit_exact
+from edge_sv.pipeline.convert import check_set, compress_with_data, convert_with_data
+from edge_sv.plugins.converter import find_converter
+from edge_sv.plugins.generator import find_generator
+from edge_sv.plugins.table_writer import compress_tables
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.scoring.trials import TrialList, find_recordings, read_trials
+from edge_sv.system.array_types import Float32
+from edge_sv.system.bundled import assets_dir
+from edge_sv.system.files import write_atomic
 
 WORK = REPOSITORY / "build" / "compression"
 OWN_RECIPES = {"sign_w1_ai8": str(REPOSITORY / "benchmarks/configs/sign_w1_ai8.toml")}

@@ -19,7 +19,7 @@ import matplotlib as mpl
 from evaluate_table import splice
 from matplotlib import pyplot as plt
 
-from edge_sv.files import write_atomic
+from edge_sv.system.files import write_atomic
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS = REPOSITORY / "benchmarks" / "results" / "compression"

@@ -26,21 +26,22 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv import metrics
-from edge_sv.artifact import ModelArtifact
-from edge_sv.audio import Int16, read_recording
-from edge_sv.device.front_end import device_frames
-from edge_sv.device.tables import features_source
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import open_artifact
 from edge_sv.embedders.litert import LiteRTEmbedder
 from edge_sv.emulate import build_program, load_board, run_program
 from edge_sv.errors import ToolMissing
-from edge_sv.evaluate import embed_recordings, score_list
-from edge_sv.features import Float32, compute_features
-from edge_sv.resources import assets_dir
-from edge_sv.segments import embed_features
-from edge_sv.tensor_format import TensorFormat
-from edge_sv.trials import find_recordings, read_trials
+from edge_sv.evaluation.evaluate import embed_recordings, score_list
+from edge_sv.frontend.constants import features_source
+from edge_sv.frontend.features import compute_features
+from edge_sv.frontend.on_device import device_frames
+from edge_sv.frontend.segments import embed_features
+from edge_sv.scoring import metrics
+from edge_sv.scoring.trials import find_recordings, read_trials
+from edge_sv.system.array_types import Float32, Int16
+from edge_sv.system.bundled import assets_dir
+from edge_sv.tflite.quantization import TensorFormat
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COMMON = REPOSITORY / "targets" / "common"

@@ -22,19 +22,19 @@ from typing import Annotated, Any
 
 import typer
 
-from edge_sv.artifact import ARTIFACT_FILE
+from edge_sv.artifacts.artifact import ARTIFACT_FILE
+from edge_sv.audio.noisy_copy import read_noisy_copy
 from edge_sv.cli.output import err_console, progress_bar
-from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.embedders import Embedder, open_artifact, open_embedder
-from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
 from edge_sv.errors import DataError
-from edge_sv.evaluate import embed_recordings, judge, score_list
-from edge_sv.files import write_atomic
+from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.evaluation.evaluate import embed_recordings, judge, score_list
 from edge_sv.models.reference import ReferenceEmbedder, load_reference_weights
-from edge_sv.noisy import read_noisy_copy
-from edge_sv.resources import assets_dir
-from edge_sv.scoring import Cohort, Scoring, ScoringKind
-from edge_sv.trials import Recordings, TrialList, find_recordings, read_trials
+from edge_sv.recipes.recipe import DEFAULT_RECIPE
+from edge_sv.scoring.scores import Cohort, Scoring, ScoringKind
+from edge_sv.scoring.trials import Recordings, TrialList, find_recordings, read_trials
+from edge_sv.system.bundled import assets_dir
+from edge_sv.system.files import write_atomic
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LISTS = ("so762", "sc12", "dsp20", "libri", "fsdd")

@@ -24,8 +24,9 @@ import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits  # comes with librosa
 
-from edge_sv.audio import Int16, read_recording
-from edge_sv.features import LOG_FLOOR, FeatureConfig, Float32, compute_features
+from edge_sv.audio.recording import read_recording
+from edge_sv.frontend.features import LOG_FLOOR, FeatureConfig, compute_features
+from edge_sv.system.array_types import Float32, Int16
 
 Work = Callable[[], object]
 

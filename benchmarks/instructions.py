@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_sv.build import build
 from edge_sv.emulate import emulate, load_board
-from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, schema, tensor_data, tensor_shape
-from edge_sv.generator import CodeOptions, find_generator
-from edge_sv.resources import assets_dir
+from edge_sv.pipeline.build import build
+from edge_sv.plugins.generator import CodeOptions, find_generator
+from edge_sv.system.bundled import assets_dir
+from edge_sv.tflite.flatbuffer import WEIGHTED, operators, pack_model, parse_model, schema, tensor_data, tensor_shape
 from tests.conv_cases import Shape, expected, random_case, run_cases
 
 NETS = ("resnet-thin", "resnet-nano", "ecapa-small")

@@ -24,16 +24,16 @@ import numpy as np
 from device_front_end import measure_cost
 from instructions import NETS, REFERENCE, measure_nets
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.audio import read_recording
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import open_artifact
 from edge_sv.emulate import load_board
 from edge_sv.emulate.device import EmulatedDevice
-from edge_sv.emulate.expected import ExpectedDevice
+from edge_sv.emulate.reference import ExpectedDevice
 from edge_sv.emulate.speaker import artifact_source
 from edge_sv.errors import AccuracyGateFailed
-from edge_sv.resources import assets_dir
-from edge_sv.segments import SegmentRule
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.system.bundled import assets_dir
 from tests.int8_models import with_frames
 
 M4F, M55, SMALL_PART = "mps2-an386", "mps3-an547", "nrf52840"

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edge_sv.flatbuffer import Operator, operators, parse_model, tensor_data, tensor_name, tensor_shape
+from edge_sv.tflite.flatbuffer import Operator, operators, parse_model, tensor_data, tensor_name, tensor_shape
 
 NCHW, NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 AXIS = {0: 0, 1: 2, 2: 3, 3: 1}

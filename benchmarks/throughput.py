@@ -25,12 +25,14 @@ import onnxruntime
 from onnx_rebuild import OnnxRebuild
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.converter import Calibration, find_converter
-from edge_sv.embedders.litert import LiteRTEmbedder, import_litert
-from edge_sv.features import FeatureConfig, Float32, compute_features
-from edge_sv.native_log import held_native_log
-from edge_sv.segments import SegmentRule
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.embedders.litert import LiteRTEmbedder
+from edge_sv.frontend.features import FeatureConfig, compute_features
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.plugins.converter import Calibration, find_converter
+from edge_sv.runtimes.litert import import_litert
+from edge_sv.system.array_types import Float32
+from edge_sv.system.native_log import held_native_log
 
 Run = Callable[[Float32], Float32]
 SEGMENTS = 40

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.flatbuffer import pack_model, parse_model
+from edge_sv.tflite.flatbuffer import pack_model, parse_model
 
 SIZES = [0, 1, 2, 3, 5, 1000, 1 << 20, (1 << 31) - 1, -1]
 SCALES = [0.0, -1.0, 1e-30, 1e30, float("nan"), float("inf"), 0.1]

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.features import FeatureConfig
-from edge_sv.flatbuffer import pack_model, parse_model, profile_operators
-from edge_sv.scoring import Cohort, Scoring
-from edge_sv.segments import SegmentRule
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.scoring.scores import Cohort, Scoring
+from edge_sv.tflite.flatbuffer import pack_model, parse_model, profile_operators
 
 # A shell starts background jobs deaf to Ctrl-C, and they would hand that on to the commands that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -25,9 +25,9 @@ from edge_sv_converters.c_source.weights import (
 
 from edge_sv.emulate import Board, build_program, run_program
 from edge_sv.emulate.program import COMPILE_FLAGS, STACK_BYTES
-from edge_sv.resources import targets_dir
+from edge_sv.system.array_types import Int8
+from edge_sv.system.bundled import targets_dir
 
-Int8 = npt.NDArray[np.int8]
 SOURCES = [
     *sorted((targets_dir() / "common" / "src").glob("esv_conv*.c")),
     *sorted((targets_dir() / "common" / "src").glob("esv_depthwise*.c")),

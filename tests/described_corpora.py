@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.features import FeatureConfig, Float32, Int16
-from edge_sv.segments import SegmentRule
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.system.array_types import Float32, Int16
 from tests.corpora import SAMPLE_RATE, write_wav
 
 NUM_SAMPLES = 1600

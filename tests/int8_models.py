@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.flatbuffer import operators, pack_model, parse_model, tensor_data, tensor_shape
+from edge_sv.tflite.flatbuffer import operators, pack_model, parse_model, tensor_data, tensor_shape
 
 NO_ACTIVATION, RELU = 0, 1
 SAME, VALID = 0, 1

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact, save_artifact
-from edge_sv.audio import read_recording
-from edge_sv.converter import Calibration, calibrate, find_converter
-from edge_sv.features import FeatureConfig
-from edge_sv.resources import assets_dir
-from edge_sv.segments import SegmentRule
+from edge_sv.artifacts.artifact import ModelArtifact, save_artifact
+from edge_sv.audio.recording import read_recording
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.plugins.converter import Calibration, calibrate, find_converter
+from edge_sv.system.bundled import assets_dir
 
 FEATURES = FeatureConfig(num_mels=24)
 SEGMENTS = SegmentRule(frames=64, hop_frames=64)

@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.flatbuffer import DECODE, operators, pack_model, parse_model, tensor_data, tensor_name, tensor_scale
-from edge_sv.package.lookup import LookupModel, TableUse
-from edge_sv.palette import Int8, UInt8
+from edge_sv.plugins.table_writer import LookupModel, TableUse
+from edge_sv.system.array_types import Int8, UInt8
+from edge_sv.tflite.flatbuffer import DECODE, operators, pack_model, parse_model, tensor_data, tensor_name, tensor_scale
 from edge_sv_converters.tflite import TfliteConverter
 
 COMPRESSED = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -50,7 +50,7 @@ _NO_BUFFER = 0
 
 
 class LutConverter(TfliteConverter):
-    """The `lut` converter: makes the model as `tflite` does, and compresses it; see `edge_sv.package.lookup`."""
+    """The `lut` converter: makes the model as `tflite` does, and compresses it; see `edge_sv.plugins.table_writer`."""
 
     def compress(self, model: bytes) -> LookupModel:
         """Write the weights that get smaller as lookup tables; same model, same bytes.

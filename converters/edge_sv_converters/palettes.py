@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
+from edge_sv.artifacts.palette import Palette
 from edge_sv.errors import DataError
-from edge_sv.flatbuffer import WEIGHTED, Operator, operators, tensor_data, tensor_name, tensor_scale
-from edge_sv.palette import Int8, Palette
+from edge_sv.system.array_types import Int8
+from edge_sv.tflite.flatbuffer import WEIGHTED, Operator, operators, tensor_data, tensor_name, tensor_scale
 
 INT4_MAX = 7
 

@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.artifact import ModelArtifact, net_sha256
-from edge_sv.compress.recipe import load_recipe
-from edge_sv.converter import Calibration
+from edge_sv.artifacts.activation_ranges import Range, load_ranges, plain_name
+from edge_sv.artifacts.artifact import ModelArtifact, net_sha256
+from edge_sv.artifacts.palette import Palette, load_palettes
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import Float32
-from edge_sv.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
-from edge_sv.native_log import held_native_log
-from edge_sv.palette import Palette, load_palettes
-from edge_sv.ranges import Range, load_ranges, plain_name
+from edge_sv.plugins.converter import Calibration
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.system.array_types import Float32
+from edge_sv.system.native_log import held_native_log
+from edge_sv.tflite.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
 from edge_sv_converters.palettes import write_palettes
 from edge_sv_converters.wide_activations import narrow_ends
 

@@ -14,7 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sv.errors import DataError
-from edge_sv.flatbuffer import operators, tensor_scale
+from edge_sv.tflite.flatbuffer import operators, tensor_scale
 
 STEPS_PER_STEP = 256
 """Steps of an int16 scale in one of the int8 scale with the same range."""

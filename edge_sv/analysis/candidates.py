@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact
+from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact
 from edge_sv.embedders import Embedder, find_model, open_artifact, open_embedder
 from edge_sv.errors import DataError, UsageError
-from edge_sv.resources import assets_dir
+from edge_sv.system.bundled import assets_dir
 
 FLOAT = "float"
 NET_FILE = "net.json"

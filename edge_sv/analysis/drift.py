@@ -14,20 +14,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from edge_sv import metrics
-from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact
+from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact
 from edge_sv.embedders import find_model, open_artifact, open_embedder
-from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import DataError, UsageError
-from edge_sv.evaluate import Progress, embed_recordings, model_scoring, score_list
-from edge_sv.features import Float32
-from edge_sv.scoring import ScoringKind
-from edge_sv.trials import Recordings, TrialList
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.evaluation.evaluate import Progress, embed_recordings, model_scoring, score_list
+from edge_sv.scoring import metrics
+from edge_sv.scoring.scores import ScoringKind
+from edge_sv.scoring.trials import Recordings, TrialList
+from edge_sv.system.array_types import Bool, Float32, Float64
 
-Bool = npt.NDArray[np.bool_]
-Float64 = npt.NDArray[np.float64]
 ThresholdSource = Literal["model", "float", "eer", "given"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -212,7 +209,7 @@ def analyze_drift(
         threshold: None: each model's own, where it has one for this scoring.
         runtime: for the converted models.
         cache: embeddings computed before.
-        jobs: worker processes, see `edge_sv.evaluate.embed_recordings`.
+        jobs: worker processes, see `edge_sv.evaluation.evaluate.embed_recordings`.
         progress: called as embeddings arrive, for one model after the other.
 
     Raises:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.features import Float32
-from edge_sv.flatbuffer import (
+from edge_sv.system.array_types import Float32
+from edge_sv.tflite.flatbuffer import (
     WEIGHTED,
     operators,
     pack_model,

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv import metrics
 from edge_sv.analysis.candidates import Candidate, float_of
-from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import DataError, UsageError
-from edge_sv.evaluate import Progress, embed_recordings, score_list
-from edge_sv.features import Float32
-from edge_sv.trials import Recordings, TrialList, find_recordings, read_trials
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.evaluation.evaluate import Progress, embed_recordings, score_list
+from edge_sv.scoring import metrics
+from edge_sv.scoring.trials import Recordings, TrialList, find_recordings, read_trials
+from edge_sv.system.array_types import Float32
 
 LIST_FILE, UTTERANCES_FILE, METADATA_FILE = "trials_test.txt", "utterances.csv", "metadata.csv"
 

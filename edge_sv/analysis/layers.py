@@ -23,12 +23,12 @@ import numpy.typing as npt
 
 from edge_sv.analysis.graphs import read_biases, read_weights, weight_forms, with_weights
 from edge_sv.analysis.twins import convert_float, find_speech, find_twin, float_folder
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import open_artifact
 from edge_sv.errors import DataError
-from edge_sv.features import Float32
-from edge_sv.flatbuffer import operators, parse_model, tensor_name
-from edge_sv.layer_trace import LayerLoss, Tensors, blame_layers, decibel, signal_to_noise, trace_values
+from edge_sv.runtimes.layer_trace import LayerLoss, Tensors, blame_layers, decibel, signal_to_noise, trace_values
+from edge_sv.system.array_types import Float32
+from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_name
 
 SEGMENTS = 12
 """Segments that are traced."""
@@ -50,7 +50,7 @@ class LayerError:
         total_db: at its output, everything rounded.
         weights_db: at its output, the weights of this and all earlier layers rounded.
         activations_db: at its output, what rounding the activations adds.
-        lost_db: how much is lost in this layer for good, see `edge_sv.layer_trace.LayerLoss`.
+        lost_db: how much is lost in this layer for good, see `edge_sv.runtimes.layer_trace.LayerLoss`.
         worst: whether it is among the three layers that lose most.
     """
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sv.errors import DataError
-from edge_sv.speech_index import COLUMNS
+from edge_sv.scoring.speech_index import COLUMNS
 
 METADATA_FILE = "metadata.csv"
 

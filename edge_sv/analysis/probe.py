@@ -22,10 +22,10 @@ import numpy.typing as npt
 
 from edge_sv.analysis.candidates import Candidate, float_of
 from edge_sv.analysis.metadata import DescribedRecording, describe_recordings
-from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
-from edge_sv.evaluate import Progress, embed_recordings
-from edge_sv.features import Float32
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.evaluation.evaluate import Progress, embed_recordings
+from edge_sv.system.array_types import Float32
 
 UNHEARD_SPLITS = ("dev", "test")
 MIN_SPEAKERS = 10

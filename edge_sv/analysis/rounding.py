@@ -21,11 +21,12 @@ import numpy as np
 from edge_sv.analysis.graphs import as_kernel, from_kernel, read_weights, with_weights
 from edge_sv.analysis.twins import convert_float, find_speech
 from edge_sv.analysis.weights import BITS, QUANTIZERS, find_float_net, read_net_json
-from edge_sv.compress.quantizers import ALLOWED_BITS, make_grid, quantize
-from edge_sv.embedders.litert import import_litert
-from edge_sv.features import FeatureConfig, Float32
-from edge_sv.layer_trace import decibel
-from edge_sv.segments import SegmentRule, normalize_length
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule, normalize_length
+from edge_sv.recipes.quantizers import ALLOWED_BITS, make_grid, quantize
+from edge_sv.runtimes.layer_trace import decibel
+from edge_sv.runtimes.litert import import_litert
+from edge_sv.system.array_types import Float32
 
 SEGMENTS = 32
 ALONE = ("kmeans", 2)

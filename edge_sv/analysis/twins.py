@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sv.artifact import COMPRESSED_DIR, ModelArtifact, net_sha256
-from edge_sv.audio import read_recording
-from edge_sv.converter import find_converter
+from edge_sv.artifacts.artifact import COMPRESSED_DIR, ModelArtifact, net_sha256
+from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import find_model
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import FeatureConfig, Float32, compute_features
-from edge_sv.resources import assets_dir
-from edge_sv.segments import SegmentRule
-from edge_sv.speech_index import read_index
+from edge_sv.frontend.features import FeatureConfig, compute_features
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.plugins.converter import find_converter
+from edge_sv.scoring.speech_index import read_index
+from edge_sv.system.array_types import Float32
+from edge_sv.system.bundled import assets_dir
 
 RECORDINGS = 16
 """Recordings taken from a table of speech files."""

@@ -14,17 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
-from edge_sv.arrays import read_arrays
-from edge_sv.compress.quantizers import ALLOWED_BITS, make_grid, quantize
+from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.embedders import find_model
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import Float32
-from edge_sv.palette import PALETTES_FILE
-
-Float64 = npt.NDArray[np.float64]
+from edge_sv.recipes.quantizers import ALLOWED_BITS, make_grid, quantize
+from edge_sv.system.array_types import Float32, Float64
+from edge_sv.system.npz import read_arrays
 
 QUANTIZERS = ("uniform", "powers_of_two", "kmeans")
 BITS = (2, 3, 4, 8)

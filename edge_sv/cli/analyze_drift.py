@@ -12,10 +12,10 @@ from rich.table import Table
 from edge_sv.analysis.drift import DriftAnalysis, FlipRate, ModelDrift, analyze_drift
 from edge_sv.cli.evaluate import SCORINGS
 from edge_sv.cli.output import JsonOption, out_console, print_json, progress_bar
-from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
 from edge_sv.errors import UsageError, unknown_name
-from edge_sv.files import write_atomic
-from edge_sv.trials import find_recordings, read_trials
+from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.scoring.trials import find_recordings, read_trials
+from edge_sv.system.files import write_atomic
 
 THRESHOLDS = {
     "model": "the model's own",

@@ -16,7 +16,7 @@ from edge_sv.analysis.probe import TASKS, ProbeReport
 from edge_sv.analysis.probe import probe as probe_embeddings
 from edge_sv.cli.output import JsonOption, out_console, print_json
 from edge_sv.cli.steps import show_steps
-from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
 
 Models = Annotated[
     list[str], typer.Argument(metavar="MODEL...", help="Nets (with all their converted forms), artifacts, packages.")

@@ -11,7 +11,7 @@ from rich.table import Table
 from edge_sv.analysis.layers import LayerAnalysis, LayerError, analyze_layers
 from edge_sv.cli.output import JsonOption, out_console, print_json
 from edge_sv.cli.steps import show_steps
-from edge_sv.files import write_atomic
+from edge_sv.system.files import write_atomic
 
 
 def command(

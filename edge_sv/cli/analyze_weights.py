@@ -14,7 +14,7 @@ from edge_sv.analysis.weights import LayerWeights, NetWeights, WeightAnalysis, a
 from edge_sv.cli.output import JsonOption, out_console, print_json
 from edge_sv.cli.steps import show_steps
 from edge_sv.errors import UsageError
-from edge_sv.files import write_atomic
+from edge_sv.system.files import write_atomic
 
 SHOWN = ("uniform/4", "uniform/3", "uniform/2", "powers_of_two/4", "kmeans/4", "kmeans/3", "kmeans/2")
 SHORT = {"uniform": "uniform", "powers_of_two": "2^k", "kmeans": "kmeans"}

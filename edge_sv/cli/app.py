@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from edge_sv.cli.lazy import LazyCommands
 from edge_sv.errors import EdgeSvError, UsageError
-from edge_sv.processes import BLAS_THREADS
+from edge_sv.system.processes import BLAS_THREADS
 
 COMMANDS = {
     "train": ("edge_sv.cli.train", "Train a speaker net from a TOML configuration."),

@@ -8,14 +8,14 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from edge_sv.build import DEFAULT_MODEL, DEFAULT_TARGET, Build, Plan, StageOutcome, build, plan
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
 from edge_sv.cli.widths import show_widths
-from edge_sv.compress.recipe import DEFAULT_RECIPE
 from edge_sv.errors import UsageError, unknown_name
-from edge_sv.generator import DEFAULT_PREFIX, CodeOptions, PlanName
-from edge_sv.package_stage import Limits
+from edge_sv.pipeline.build import DEFAULT_MODEL, DEFAULT_TARGET, Build, Plan, StageOutcome, build, plan
+from edge_sv.pipeline.package_stage import Limits
+from edge_sv.plugins.generator import DEFAULT_PREFIX, CodeOptions, PlanName
+from edge_sv.recipes.recipe import DEFAULT_RECIPE
 
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2}
 

@@ -10,11 +10,11 @@ import typer
 from edge_sv.cli.build import parse_size
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
-from edge_sv.compress.recipe import DEFAULT_RECIPE, load_recipe
-from edge_sv.conversion import FALSE_ACCEPT_RATE, convert_net
 from edge_sv.embedders import find_model
 from edge_sv.errors import UsageError, unknown_name
-from edge_sv.scoring import ScoringKind
+from edge_sv.pipeline.convert import FALSE_ACCEPT_RATE, convert_net
+from edge_sv.recipes.recipe import DEFAULT_RECIPE, load_recipe
+from edge_sv.scoring.scores import ScoringKind
 
 SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
 

@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from edge_sv.build import StageOutcome
 from edge_sv.cli.emulate import figures
 from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
-from edge_sv.demo import BOARD, Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
 from edge_sv.emulate import Emulation, tools_missing
 from edge_sv.emulate.tools import INSTALL
+from edge_sv.pipeline.build import StageOutcome
+from edge_sv.pipeline.demo import BOARD, Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
 
 NO_BOARD = "none"
 RUNTIMES = {"tflm": "TensorFlow Lite Micro's interpreter", "tflite": "LiteRT"}

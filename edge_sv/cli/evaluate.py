@@ -12,18 +12,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from edge_sv.audio.noisy_copy import read_noisy_copy
 from edge_sv.cli.output import JsonOption, out_console, print_json, progress_bar
 from edge_sv.embedders import open_artifact, open_embedder
 from edge_sv.embedders.open import default_runtime
-from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
 from edge_sv.errors import UsageError, unknown_name
-from edge_sv.evaluate import Evaluation, evaluate, model_scoring
-from edge_sv.files import write_atomic
-from edge_sv.metrics import det_points
-from edge_sv.noisy import read_noisy_copy
+from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.evaluation.evaluate import Evaluation, evaluate, model_scoring
 from edge_sv.report.det import det_svg
-from edge_sv.scoring import Scoring, ScoringKind
-from edge_sv.trials import TrialList, find_recordings, read_trials
+from edge_sv.scoring.metrics import det_points
+from edge_sv.scoring.scores import Scoring, ScoringKind
+from edge_sv.scoring.trials import TrialList, find_recordings, read_trials
+from edge_sv.system.files import write_atomic
 
 SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from edge_sv.audio import check_speech
+from edge_sv.audio.microphone import record
+from edge_sv.audio.recording import check_speech
 from edge_sv.cli.output import err_console
-from edge_sv.features import Int16
-from edge_sv.microphone import record
+from edge_sv.system.array_types import Int16
 
 MicOption = Annotated[
     float | None,

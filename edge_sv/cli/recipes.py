@@ -8,8 +8,8 @@ import typer
 from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, out_console, print_json
-from edge_sv.compress.quantizers import QUANTIZERS
-from edge_sv.compress.recipe import (
+from edge_sv.recipes.quantizers import QUANTIZERS
+from edge_sv.recipes.recipe import (
     FLOAT,
     CompressionRecipe,
     FineTuning,

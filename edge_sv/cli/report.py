@@ -11,7 +11,7 @@ import typer
 
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
-from edge_sv.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
 from edge_sv.report.collect import Request, collect_report
 from edge_sv.report.page import DOCUMENT_FILE, write_report
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from edge_sv.check import Steps
 from edge_sv.cli.output import progress_bar
-from edge_sv.evaluate import Progress
+from edge_sv.evaluation.evaluate import Progress
+from edge_sv.pipeline.check_conversion import Steps
 
 
 @contextmanager

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from edge_sv.analysis.flash import SizeTable
+from edge_sv.analysis.summary import ModelSummary, summarize_model
 from edge_sv.cli.output import JsonOption, out_console, print_json, print_rows
 from edge_sv.errors import UsageError
-from edge_sv.size_table import SizeTable
-from edge_sv.summary import ModelSummary, summarize_model
 
 COLUMNS = ("weights", "codebook", "scales", "biases", "other")
 FORMS: dict[str, str] = {"tflite": "as a .tflite", "lut": "as a .tflite with lookup tables", "cortex-m": "as C source"}

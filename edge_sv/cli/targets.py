@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, out_console, print_json
-from edge_sv.target import Target, list_targets
+from edge_sv.package.target import Target, list_targets
 
 
 def command(json_output: JsonOption = False) -> None:

@@ -16,7 +16,7 @@ from rich.progress import Progress, TaskID
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows, progress_bar
 from edge_sv.embedders import KerasEmbedder, find_model
 from edge_sv.errors import ToolMissing
-from edge_sv.native_log import held_native_log
+from edge_sv.system.native_log import held_native_log
 
 if TYPE_CHECKING:
     from edge_sv.training.bank import Progress as Report

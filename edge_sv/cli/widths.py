@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from edge_sv.cli.output import out_console
-from edge_sv.compress.allocate import WidthPlan
+from edge_sv.recipes.bit_allocation import WidthPlan
 
 
 def show_widths(plan: WidthPlan) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 import tf_keras
 
+from edge_sv.artifacts.activation_ranges import Range
 from edge_sv.errors import UsageError
-from edge_sv.ranges import Range
 
 COMPUTES = frozenset({
     "Conv2D", "CompressedConv2D", "DepthwiseConv2D", "BatchNormalization", "ReLU", "Add", "Subtract", "Multiply",

@@ -29,12 +29,12 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
+from edge_sv.artifacts.palette import CODEBOOK_MAX, Palette
 from edge_sv.compress.fake_quant import KernelQuantizer, KernelRange, Quantizer, as_written, kernel_of
+from edge_sv.compress.method import Extras
 from edge_sv.compress.quantization_aware import KERNEL_BITS, QuantizationAware
-from edge_sv.compress.recipe import CompressionRecipe, LayerRule
-from edge_sv.compress.trainable import Extras
-from edge_sv.features import Float32
-from edge_sv.palette import CODEBOOK_MAX, Palette
+from edge_sv.recipes.recipe import CompressionRecipe, LayerRule
+from edge_sv.system.array_types import Float32
 
 clustering = tfmot.clustering.keras
 Tensor = Any
@@ -130,7 +130,7 @@ class Later(Quantizer):  # type: ignore[misc]
 
 
 class Clustered(QuantizationAware):
-    """A net's form in weight clustering and then cluster-preserving training; see `edge_sv.compress.trainable`.
+    """A net's form in weight clustering and then cluster-preserving training; see `edge_sv.compress.method`.
 
     Args:
         kernels: layer -> how its kernel is clustered or rounded.

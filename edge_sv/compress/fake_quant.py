@@ -24,9 +24,9 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
-from edge_sv.features import Float32
-from edge_sv.palette import CODEBOOK_MAX, Palette
-from edge_sv.ranges import Range
+from edge_sv.artifacts.activation_ranges import Range
+from edge_sv.artifacts.palette import CODEBOOK_MAX, Palette
+from edge_sv.system.array_types import Float32
 
 Tensor = Any
 Quantizer: TypeAlias = tfmot.quantization.keras.quantizers.Quantizer

@@ -20,13 +20,15 @@ from typing import Any
 import numpy as np
 import tf_keras
 
-from edge_sv.compress.allocate import Choice, WidthPlan, allocate
-from edge_sv.compress.quantizers import make_grid, quantize
-from edge_sv.compress.recipe import CONVERTER_BITS, CompressionRecipe, LayerRule, MixedWidths
+from edge_sv.compress.method import Crops, Extras
 from edge_sv.compress.sensitivity import MEASURES, Notebook, Progress
 from edge_sv.compress.straight_through import CompressedConv2D, NetCompression, find_layers
-from edge_sv.compress.trainable import Crops, Extras
-from edge_sv.compress.weight_bytes import (
+from edge_sv.errors import UsageError
+from edge_sv.models.checkpoint import encode_weights
+from edge_sv.recipes.bit_allocation import Choice, WidthPlan, allocate
+from edge_sv.recipes.quantizers import make_grid, quantize
+from edge_sv.recipes.recipe import CONVERTER_BITS, CompressionRecipe, LayerRule, MixedWidths
+from edge_sv.recipes.weight_bytes import (
     WIDTHS,
     WeightBytes,
     int8_bytes,
@@ -36,10 +38,8 @@ from edge_sv.compress.weight_bytes import (
     total_bytes,
     turned_channels,
 )
-from edge_sv.errors import UsageError
-from edge_sv.features import Float32
-from edge_sv.files import sha256_bytes
-from edge_sv.models.checkpoint import encode_weights
+from edge_sv.system.array_types import Float32
+from edge_sv.system.files import sha256_bytes
 
 NOTEBOOK_VERSION = 1
 """Of what sensitivities mean; another one measures them again."""

@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from edge_sv.artifacts.activation_ranges import INPUT, RANGES_FILE, ROUNDING, SHIFT, Range, encode_ranges
 from edge_sv.compress.activations import Activations, plan_activations
 from edge_sv.compress.fake_quant import (
     FixedRange,
@@ -32,12 +33,11 @@ from edge_sv.compress.fake_quant import (
     round_to,
     wrap,
 )
-from edge_sv.compress.recipe import CompressionRecipe
-from edge_sv.compress.trainable import Crops, Extras
+from edge_sv.compress.method import Crops, Extras
 from edge_sv.errors import UsageError
-from edge_sv.features import Float32
 from edge_sv.models.pooling import InverseSquareRoot
-from edge_sv.ranges import INPUT, RANGES_FILE, ROUNDING, SHIFT, Range, encode_ranges
+from edge_sv.recipes.recipe import CompressionRecipe
+from edge_sv.system.array_types import Float32
 
 Tensor = Any
 CALIBRATION_BATCH = 16
@@ -148,7 +148,7 @@ def with_rounded_activations(model: tf_keras.Model, ranges: Mapping[str, Range],
 
 
 class QuantizationAware:
-    """A net's form in quantization-aware training; see `edge_sv.compress.trainable`.
+    """A net's form in quantization-aware training; see `edge_sv.compress.method`.
 
     Args:
         kernels: layer -> how its kernel is rounded.

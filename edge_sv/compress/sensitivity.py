@@ -32,8 +32,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from edge_sv.features import Float32
-from edge_sv.files import write_atomic
+from edge_sv.system.array_types import Float32
+from edge_sv.system.files import write_atomic
 
 Method = Literal["hessian", "embedding"]
 Progress = Callable[[int, int, str], None]

@@ -5,7 +5,7 @@ from edge_sv.embedders.keras import KerasEmbedder
 from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder
 from edge_sv.embedders.open import RUNTIMES, artifact_embedder, find_model, open_artifact, open_embedder
 from edge_sv.embedders.tflm import TflmEmbedder
-from edge_sv.tensor_format import TensorFormat
+from edge_sv.tflite.quantization import TensorFormat
 
 __all__ = [
     "RUNTIMES",

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig, Float32, Int16, compute_features
-from edge_sv.segments import SegmentRule, embed_features
-from edge_sv.tensor_format import Int8, TensorFormat
+from edge_sv.frontend.features import FeatureConfig, compute_features
+from edge_sv.frontend.segments import SegmentRule, embed_features
+from edge_sv.system.array_types import Float32, Int8, Int16
+from edge_sv.tflite.quantization import TensorFormat
 
 
 class Embedder(Protocol):

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.compiled_net import CompiledDevice, CompiledSpeakerNet
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.errors import DataError
-from edge_sv.features import Float32, Int16
-from edge_sv.files import sha256_bytes
-from edge_sv.generator import DEFAULT_PREFIX
-from edge_sv.host_library import load_library
 from edge_sv.package import DevicePackage
-from edge_sv.tensor_format import Int8
+from edge_sv.plugins.generator import DEFAULT_PREFIX
+from edge_sv.runtimes.generated_c import CompiledDevice, CompiledSpeakerNet
+from edge_sv.runtimes.host_compiler import load_library
+from edge_sv.system.array_types import Float32, Int8, Int16
+from edge_sv.system.files import sha256_bytes
 
 SOURCE_FOLDERS = ("include", "src")
 
@@ -41,8 +40,10 @@ class CompiledEmbedder(IntegerEmbedder):
         prefix: str = DEFAULT_PREFIX,
         cache: Path | None = None,
     ) -> None:
-        from edge_sv.flatbuffer import parse_model  # here, because devices with tflite-runtime alone have no schema
-        from edge_sv.package.operators import tensor_formats
+        from edge_sv.tflite.flatbuffer import (
+            parse_model,  # here, because devices with tflite-runtime alone have no schema
+        )
+        from edge_sv.tflite.tflm_operators import tensor_formats
 
         super().__init__(artifact)
         self.sources_sha256 = sha256_bytes("".join(sha256_bytes(files[name]) for name in sorted(files)).encode())

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.emulate.board import DEFAULT_BOARD, Board, load_board
 from edge_sv.emulate.device import EmulatedDevice, Source
 from edge_sv.emulate.speaker import artifact_source, package_source
-from edge_sv.features import Float32, Int16
-from edge_sv.files import sha256_bytes, sha256_file
-from edge_sv.flatbuffer import parse_model
 from edge_sv.package import DevicePackage
-from edge_sv.package.operators import tensor_formats
-from edge_sv.tensor_format import Int8
+from edge_sv.system.array_types import Float32, Int8, Int16
+from edge_sv.system.files import sha256_bytes, sha256_file
+from edge_sv.tflite.flatbuffer import parse_model
+from edge_sv.tflite.tflm_operators import tensor_formats
 
 
 class EmulatedEmbedder(IntegerEmbedder):

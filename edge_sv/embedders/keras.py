@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifact import net_sha256
+from edge_sv.artifacts.artifact import net_sha256
 from edge_sv.errors import ToolMissing
-from edge_sv.features import Float32, Int16, compute_features
-from edge_sv.native_log import held_native_log
-from edge_sv.segments import normalize_length
+from edge_sv.frontend.features import compute_features
+from edge_sv.frontend.segments import normalize_length
+from edge_sv.system.array_types import Float32, Int16
+from edge_sv.system.native_log import held_native_log
 
 
 class KerasEmbedder:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import importlib
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
-from edge_sv.errors import DataError, ToolMissing, UsageError
-from edge_sv.native_log import held_native_log
-from edge_sv.tensor_format import Int8
-
-# A .tflite of one operator, RELU on one float. Building an interpreter on it tells whether a runtime works at all:
-# tflite-runtime beside numpy 2 imports, and fails here.
-PROBE_MODEL = base64.b85decode(
-    b"7ytkOR7OlQ000gE6aWwa3;+lK000C44gdfE5C8xG8~^|S&;S4c0{{R30RR912mk;81ONm81ONa40RR915C8xG3;+}W5C9AS2mk~C3;+NC5C8xG"
-    b"JOBUyKmY&$L;wH)0RR915C8xG000UA3;+NC2mk~C3IG5A2mk;83;+NC0RR910RR910RR91000000RR910RR910RR91000000ssI2FaQ7m1ONa4"
-    b"<p2Nw2mk;83;+NC0RR91c>n+a0RR910RR913;+xO2mk;8000C43;+NC2mk;83;+NC0RR91cmMzZ0RR910RR910RR915C8xG3;+xO3jhEB000C4"
-    b"3;+NC6951J0000J"
-)
-
+from edge_sv.errors import DataError, UsageError
+from edge_sv.runtimes.litert import import_litert, import_tflite_runtime
+from edge_sv.system.array_types import Int8
+from edge_sv.system.native_log import held_native_log
 
 DECODE = b"TFLM_DECODE"
 """The operator that expands lookup tables, which TensorFlow Lite Micro alone has."""
@@ -99,24 +87,6 @@ class TfliteRuntimeEmbedder(_TfliteEmbedder):
             raise unusable_model(artifact, "tflite-runtime", str(error)) from error
 
 
-def import_litert() -> ModuleType:
-    """Return LiteRT's interpreter module, tried on a one-operator model.
-
-    Raises:
-        ToolMissing: it is not installed or does not work.
-    """
-    return _probe("ai_edge_litert.interpreter", "LiteRT", "pip install ai-edge-litert")
-
-
-def import_tflite_runtime() -> ModuleType:
-    """Return tflite-runtime's interpreter module, tried on a one-operator model.
-
-    Raises:
-        ToolMissing: it is not installed or does not work.
-    """
-    return _probe("tflite_runtime.interpreter", "tflite-runtime", "pip install tflite-runtime 'numpy<2'")
-
-
 def has_lookup_tables(artifact: ModelArtifact) -> bool:
     """Tell whether weights lie in the model as lookup tables: then it names the operator that expands them.
 
@@ -142,16 +112,3 @@ def unusable_model(artifact: ModelArtifact, runtime: str, reported: str) -> Data
     """Make the error for a model that an interpreter refuses, with the first line that it reported."""
     lines = reported.strip().splitlines() or ["no reason given"]
     return DataError(f"{runtime} cannot load model '{artifact.name}'", details={"got": lines[0]})
-
-
-def _probe(module_name: str, label: str, command: str) -> ModuleType:
-    try:
-        with held_native_log():
-            module = importlib.import_module(module_name)
-            module.Interpreter(model_content=PROBE_MODEL).allocate_tensors()
-    except ImportError as error:
-        raise ToolMissing(f"{label} is not usable here", details={"got": str(error)}, hint=command) from error
-    except (ValueError, RuntimeError, AttributeError) as error:
-        details = {"got": str(error)}
-        raise ToolMissing(f"{label} is installed but does not work", details=details, hint=command) from error
-    return module

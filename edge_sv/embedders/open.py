@@ -6,18 +6,18 @@ import os
 from pathlib import Path
 from typing import Literal, get_args
 
-from edge_sv.artifact import ARTIFACT_FILE, ModelArtifact, load_artifact
-from edge_sv.compress.recipe import DEFAULT_RECIPE
+from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact, load_artifact
 from edge_sv.embedders.base import Embedder
 from edge_sv.embedders.compiled import CompiledEmbedder, compile_package
 from edge_sv.embedders.keras import KerasEmbedder
 from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder, has_lookup_tables
 from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
-from edge_sv.generator import DEFAULT_CODE
 from edge_sv.package import DevicePackage, read_package
 from edge_sv.package.manifest import MANIFEST_FILE
-from edge_sv.resources import assets_dir
+from edge_sv.plugins.generator import DEFAULT_CODE
+from edge_sv.recipes.recipe import DEFAULT_RECIPE
+from edge_sv.system.bundled import assets_dir
 
 Runtime = Literal["c", "emulator", "keras", "tflite", "tflm"]
 RUNTIMES: tuple[str, ...] = get_args(Runtime)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_sv.arena import import_tflm
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.embedders.litert import unusable_model
-from edge_sv.native_log import held_native_log
-from edge_sv.tensor_format import Int8
+from edge_sv.runtimes.tflm_arena import import_tflm
+from edge_sv.system.array_types import Int8
+from edge_sv.system.native_log import held_native_log
 
 ARENA_BYTES = 16 << 20
 """Room for any net of this project; what a device needs is measured when it is packaged."""

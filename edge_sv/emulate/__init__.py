@@ -1,9 +1,9 @@
 """Run programs and device packages on emulated Cortex-M boards, and count what they cost."""
 
 from edge_sv.emulate.board import DEFAULT_BOARD, Board, board_of, default_board, load_board
-from edge_sv.emulate.dialogue import Verified
-from edge_sv.emulate.machine import FirmwareRun, run_firmware, run_program
+from edge_sv.emulate.line_protocol import Verified
 from edge_sv.emulate.program import Program, build_program
+from edge_sv.emulate.qemu import FirmwareRun, run_firmware, run_program
 from edge_sv.emulate.report import INSTRUCTIONS_PER_CYCLE, Emulation, OperatorCost
 from edge_sv.emulate.run import check_exact, emulate
 from edge_sv.emulate.speaker import Recordings

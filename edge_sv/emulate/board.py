@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_sv.errors import UsageError
-from edge_sv.target import Machine, Target, list_targets, load_target
+from edge_sv.package.target import Machine, Target, list_targets, load_target
 
 DEFAULT_BOARD = "mps2-an386"
 VECTORS_BYTES = 64

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.emulate.board import Board
-from edge_sv.emulate.machine import FirmwareRun, run_program
 from edge_sv.emulate.program import Program, build_program, emulator_sources
+from edge_sv.emulate.qemu import FirmwareRun, run_program
 from edge_sv.errors import DataError
-from edge_sv.features import Float32, Int16
 from edge_sv.package.cortex_m import SMALL_SOURCES
-from edge_sv.tensor_format import Int8
+from edge_sv.system.array_types import Float32, Int8, Int16
 
 STACK_BYTES = 4096
 """Room for a package's stack; nets and runtime take about 1 KB."""

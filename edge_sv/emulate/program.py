@@ -8,11 +8,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from edge_sv.emulate.board import Board
-from edge_sv.emulate.fit import does_not_fit
-from edge_sv.emulate.objects import COMPILER, Compilation, first_error
+from edge_sv.emulate.does_not_fit import does_not_fit
+from edge_sv.emulate.object_cache import COMPILER, Compilation, first_error
 from edge_sv.emulate.tools import run_tool
 from edge_sv.errors import DataError
-from edge_sv.resources import targets_dir
+from edge_sv.system.bundled import targets_dir
 
 PREFIX = "arm-none-eabi-"
 COMPILE_FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fno-math-errno", "-ffunction-sections", "-fdata-sections")

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_sv.emulate.board import Board
-from edge_sv.emulate.dialogue import Verified
-from edge_sv.emulate.expected import Difference
+from edge_sv.emulate.line_protocol import Verified
+from edge_sv.emulate.reference import Difference
 
 INSTRUCTIONS_PER_CYCLE = 1.0
 """Assumed where instructions become time: what simple loops reach on a Cortex-M4 without wait states. A Cortex-M7 does

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_sv.emulate.bare import emulate_bare
 from edge_sv.emulate.board import Board
+from edge_sv.emulate.net_only import emulate_bare
 from edge_sv.emulate.report import Emulation
 from edge_sv.emulate.speaker import Recordings, emulate_speaker
 from edge_sv.emulate.tflm import emulate_tflm

@@ -8,20 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.audio import read_recording
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.audio.recording import read_recording
 from edge_sv.emulate.board import Board
 from edge_sv.emulate.device import EmulatedDevice, Source
-from edge_sv.emulate.dialogue import Exchange, Verified, make_script, read_answers, read_decision, reason
-from edge_sv.emulate.expected import Difference, ExpectedDevice, count_differences
+from edge_sv.emulate.line_protocol import Exchange, Verified, make_script, read_answers, read_decision, reason
+from edge_sv.emulate.reference import Difference, ExpectedDevice, count_differences
 from edge_sv.emulate.report import Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import Int16
-from edge_sv.generator import DEFAULT_PREFIX, CodeOptions
 from edge_sv.package import cortex_m
 from edge_sv.package.manifest import GeneratedPart
 from edge_sv.package.read import DevicePackage
-from edge_sv.tensor_format import Int8
+from edge_sv.plugins.generator import DEFAULT_PREFIX, CodeOptions
+from edge_sv.system.array_types import Int8, Int16
 
 _VOICE = "voice"
 

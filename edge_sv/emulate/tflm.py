@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from edge_sv.emulate.board import Board
-from edge_sv.emulate.expected import Difference, count_differences
-from edge_sv.emulate.machine import FirmwareRun, run_program
-from edge_sv.emulate.objects import Compilation
+from edge_sv.emulate.object_cache import Compilation
 from edge_sv.emulate.program import STACK_BYTES, Program, build_program, emulator_sources
+from edge_sv.emulate.qemu import FirmwareRun, run_program
+from edge_sv.emulate.reference import Difference, count_differences
 from edge_sv.emulate.report import Emulation
 from edge_sv.emulate.tools import run_tool
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package.read import DevicePackage
-from edge_sv.tensor_format import Int8
+from edge_sv.system.array_types import Int8
 
 CXX_COMPILER = "arm-none-eabi-g++"
 CXX_INSTALL = "sudo apt-get install --no-install-recommends gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib"

@@ -16,18 +16,18 @@ import numpy as np
 import tf_keras
 from pydantic import TypeAdapter, ValidationError
 
-from edge_sv.arrays import read_arrays
+from edge_sv.artifacts.palette import Palette, load_palettes, save_palettes
 from edge_sv.errors import DataError, UsageError, unknown_name
-from edge_sv.features import FeatureConfig
-from edge_sv.files import write_atomic
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
 from edge_sv.models.df_resnet import DfResNetConfig, build_df_resnet
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
 from edge_sv.models.redimnet import ReDimNetConfig, build_redimnet
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.models.xvector import XVectorConfig, build_xvector
-from edge_sv.palette import Palette, load_palettes, save_palettes
-from edge_sv.reasons import reasons
-from edge_sv.segments import SegmentRule
+from edge_sv.system.files import write_atomic
+from edge_sv.system.npz import read_arrays
+from edge_sv.system.validation import reasons
 
 NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig | ReDimNetConfig
 FAMILIES: dict[str, tuple[type[NetConfig], Any]] = {

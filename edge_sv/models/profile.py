@@ -8,7 +8,7 @@ import re
 import tf_keras
 
 from edge_sv.errors import UsageError
-from edge_sv.profile import LayerProfile
+from edge_sv.tflite.layer_cost import LayerProfile
 
 _KINDS = {"Conv2D": "conv", "DepthwiseConv2D": "depthwise_conv", "BatchNormalization": "batch_norm", "ReLU": "relu"}
 

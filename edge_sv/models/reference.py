@@ -18,15 +18,13 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
-from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig, Float32, Int16, log_mel
-from edge_sv.files import sha256_file
+from edge_sv.frontend.features import FeatureConfig, log_mel
+from edge_sv.frontend.segments import SegmentRule, normalize_length
 from edge_sv.models.resnet import ResNetConfig, build_resnet
-from edge_sv.segments import SegmentRule, normalize_length
-
-Int8 = npt.NDArray[np.int8]
-Int64 = npt.NDArray[np.int64]
+from edge_sv.system.array_types import Float32, Int8, Int16, Int64
+from edge_sv.system.files import sha256_file
+from edge_sv.system.npz import read_arrays
 
 INPUT_CLIP = 6.8
 UNIT = 6.0 / 127

@@ -14,11 +14,11 @@ from typing import Protocol
 
 import numpy as np
 
-from edge_sv.arena import Arena
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DoesNotFit
-from edge_sv.profile import LayerProfile
-from edge_sv.target import Target
+from edge_sv.package.target import Target
+from edge_sv.runtimes.tflm_arena import Arena
+from edge_sv.tflite.layer_cost import LayerProfile
 
 CODE_BASE_BYTES, CODE_BYTES_PER_OPERATOR = 50_000, 4_300
 """TensorFlow Lite Micro with CMSIS-NN on a Cortex-M4F (GCC 12): a line through two measured programs, 59 KB with 2

@@ -7,20 +7,20 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.device.tables import check_streamable, features_source
-from edge_sv.flatbuffer import parse_model
-from edge_sv.generator import CodeOptions, GeneratedNet, PlanName, find_generator
-from edge_sv.golden import GoldenVector, make_vectors, run_tflm
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.frontend.constants import check_streamable, features_source
 from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
 from edge_sv.package.device_memory import features_bytes, memory_bytes
-from edge_sv.package.micro import cohort_values
-from edge_sv.package.operators import tensor_formats, used_operators
+from edge_sv.package.golden_vectors import GoldenVector, make_vectors, run_tflm
 from edge_sv.package.render import render_folder
-from edge_sv.resources import targets_dir
-from edge_sv.target import Target, load_target
+from edge_sv.package.target import Target, load_target
+from edge_sv.package.tflite_micro import cohort_values
+from edge_sv.plugins.generator import CodeOptions, GeneratedNet, PlanName, find_generator
+from edge_sv.system.bundled import targets_dir
+from edge_sv.tflite.flatbuffer import parse_model
+from edge_sv.tflite.tflm_operators import tensor_formats, used_operators
 
 GENERATOR = "c_source"
 CODE_BYTES = 30_000

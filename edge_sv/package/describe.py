@@ -9,16 +9,16 @@ from dataclasses import asdict
 from typing import Any
 
 from edge_sv import __version__
-from edge_sv.arena import MEASURED_ON
-from edge_sv.artifact import ModelArtifact
-from edge_sv.files import sha256_bytes
-from edge_sv.golden import GoldenVector
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint
-from edge_sv.package.lookup import compress_tables
-from edge_sv.resources import targets_dir
-from edge_sv.target import Target
-from edge_sv.tensor_format import TensorFormat
+from edge_sv.package.golden_vectors import GoldenVector
+from edge_sv.package.target import Target
+from edge_sv.plugins.table_writer import compress_tables
+from edge_sv.runtimes.tflm_arena import MEASURED_ON
+from edge_sv.system.bundled import targets_dir
+from edge_sv.system.files import sha256_bytes
+from edge_sv.tflite.quantization import TensorFormat
 
 MODEL_FILE = "model.tflite"
 COHORT_FILE = "cohort.npz"

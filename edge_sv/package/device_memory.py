@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_sv.features import FeatureConfig
+from edge_sv.frontend.features import FeatureConfig
 
 OBJECT_BYTES = 704
 """ESV_OBJECT_BYTES of esv.h."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DataError, EdgeSvError, UsageError
-from edge_sv.features import FeatureConfig
-from edge_sv.files import sha256_bytes
-from edge_sv.package import metadata
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
 from edge_sv.package.manifest import MANIFEST_FILE, Manifest, parse_manifest
-from edge_sv.profile import LayerProfile
-from edge_sv.scoring import Cohort, Scoring
-from edge_sv.segments import SegmentRule
+from edge_sv.scoring.scores import Cohort, Scoring
+from edge_sv.system.files import sha256_bytes
+from edge_sv.tflite import metadata
+from edge_sv.tflite.layer_cost import LayerProfile
 
 MANIFEST_ENTRY = "edge_sv_manifest"
 COHORT_ENTRY = "edge_sv_cohort"

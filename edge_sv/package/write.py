@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import unknown_name
-from edge_sv.files import write_folder
-from edge_sv.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.read import DevicePackage, read_package
-from edge_sv.target import Target
+from edge_sv.package.target import Target
+from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
+from edge_sv.system.files import write_folder
 
 KINDS = {
     "cortex-m": "edge_sv.package.cortex_m",
-    "tflite": "edge_sv.package.phone",
-    "tflite-micro": "edge_sv.package.micro",
+    "tflite": "edge_sv.package.tflite",
+    "tflite-micro": "edge_sv.package.tflite_micro",
 }
 """Kind of package -> the module that makes it, imported when needed: reading a package needs none of their tools."""
 

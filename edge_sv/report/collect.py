@@ -15,13 +15,13 @@ from edge_sv.analysis.candidates import Candidate, find_candidates, has_tensorfl
 from edge_sv.analysis.languages import compare_languages, read_language_list
 from edge_sv.analysis.probe import probe
 from edge_sv.analysis.weights import analyze_weights
-from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import EdgeSvError, UsageError
-from edge_sv.evaluate import Progress
-from edge_sv.report.forms import FORM_NAMES, FormFacts, describe_form
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.evaluation.evaluate import Progress
+from edge_sv.report.converted_models import FORM_NAMES, FormFacts, describe_form
 from edge_sv.report.lists import LIST_FILE, evaluate_lists, find_lists
 from edge_sv.report.nets import NetFacts, describe_net
-from edge_sv.speech_index import read_index
+from edge_sv.scoring.speech_index import read_index
 
 SCHEMA_VERSION = 1
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from edge_sv.errors import ToolMissing
-from edge_sv.metrics import DetPoints, eer_of_points
+from edge_sv.scoring.metrics import DetPoints, eer_of_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_sv.report.figures_net import draw_flash, draw_history, draw_layers, draw_weights
 from edge_sv.report.figures_speech import draw_det, draw_drift, draw_front, draw_languages, draw_probes
-from edge_sv.report.look import Document, Figure, choose_looks
+from edge_sv.report.style import Document, Figure, choose_looks
 
 
 def draw_figures(document: Document) -> dict[str, list[Figure]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_sv.report.look import WIDTH, Document, Figure, Look, slug
+from edge_sv.report.style import WIDTH, Document, Figure, Look, slug
 from edge_sv.report.svg import COLORS, inline_svg, new_figure
 
 if TYPE_CHECKING:

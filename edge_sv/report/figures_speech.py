@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_sv.report.det import draw_det_axes, to_deviates
-from edge_sv.report.look import WIDTH, Document, Figure, Look, slug
+from edge_sv.report.style import WIDTH, Document, Figure, Look, slug
 from edge_sv.report.svg import inline_svg, new_figure
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from edge_sv import metrics
 from edge_sv.analysis.candidates import Candidate, float_of
 from edge_sv.analysis.drift import Drift, measure_drift
-from edge_sv.embedding_cache import EmbeddingCache
 from edge_sv.errors import DataError
-from edge_sv.evaluate import Evaluation, Progress, embed_recordings, judge, score_list
-from edge_sv.features import Float32
-from edge_sv.speech_index import read_index
-from edge_sv.trials import Recordings, Trial, TrialList, find_recordings, read_trials
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.evaluation.evaluate import Evaluation, Progress, embed_recordings, judge, score_list
+from edge_sv.scoring import metrics
+from edge_sv.scoring.speech_index import read_index
+from edge_sv.scoring.trials import Recordings, Trial, TrialList, find_recordings, read_trials
+from edge_sv.system.array_types import Float32
 
 LIST_FILE, UTTERANCES_FILE = "trials_test.txt", "utterances.csv"
 POOLED = "all lists"

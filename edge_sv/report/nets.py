@@ -133,7 +133,7 @@ def read_history(path: Path) -> dict[str, list[float | None]] | None:
 def _costs(candidates: Sequence[Candidate], folder: Path | None) -> _Costs | None:
     """Count parameters and MACs of the float net; of a converted form where TensorFlow is missing."""
     if folder is not None and has_tensorflow():
-        from edge_sv.summary import summarize_model
+        from edge_sv.analysis.summary import summarize_model
 
         summary = summarize_model(str(folder), float_net=True)
         return _Costs(summary.parameters, summary.macs, summary.macs_per_second)

@@ -13,10 +13,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from edge_sv.errors import DataError
-from edge_sv.files import write_atomic
 from edge_sv.report.collect import SCHEMA_VERSION
+from edge_sv.report.converted_models import FORM_NAMES
 from edge_sv.report.figures import draw_figures
-from edge_sv.report.forms import FORM_NAMES
+from edge_sv.system.files import write_atomic
 
 PAGE_FILE, DOCUMENT_FILE = "report.html", "report.json"
 TEMPLATES = Path(__file__).resolve().parent / "templates"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import tf_keras
 
 from edge_sv.errors import UsageError
-from edge_sv.features import Float32
+from edge_sv.system.array_types import Float32
 
 START = "start"
 """The run's own first values, by this name in the configuration."""

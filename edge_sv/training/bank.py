@@ -14,19 +14,19 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from edge_sv.audio import read_recording
-from edge_sv.degrade import add_noise, reverberate
+from edge_sv.audio.noise_and_rooms import add_noise, reverberate
+from edge_sv.audio.recording import read_recording
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig, Float32, Int16, log_mel
-from edge_sv.files import atomic_folder, sha256_bytes
-from edge_sv.processes import map_in_processes
+from edge_sv.frontend.features import FeatureConfig, log_mel
+from edge_sv.system.array_types import Float16, Float32, Int16
+from edge_sv.system.files import atomic_folder, sha256_bytes
+from edge_sv.system.processes import map_in_processes
 from edge_sv.training.config import AugmentSection
 from edge_sv.training.corpus import NoiseFiles, Utterance, file_sizes
 
 VERSION = 1
 Progress = Callable[[int, int, str], None]
 """Called with (done, total, what)."""
-Float16 = npt.NDArray[np.float16]
 Variants = list[list[Float16]]
 """One recording's frames: [speed][copy] -> (num_frames, num_mels)."""
 

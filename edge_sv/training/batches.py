@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import unknown_name
-from edge_sv.features import FeatureConfig, Float32, normalize
+from edge_sv.frontend.features import FeatureConfig, normalize
+from edge_sv.system.array_types import Float32
 from edge_sv.training.bank import FeatureBank
 from edge_sv.training.config import AugmentSection
 from edge_sv.training.corpus import Utterance

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_sv.compress.forms import plan_form
-from edge_sv.compress.recipe import FLOAT, CompressionRecipe, FineTuning, load_recipe
-from edge_sv.compress.trainable import save_compressed
+from edge_sv.compress.method import save_compressed
+from edge_sv.compress.methods import plan_form
 from edge_sv.errors import UsageError
-from edge_sv.features import Float32
 from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description
+from edge_sv.recipes.recipe import FLOAT, CompressionRecipe, FineTuning, load_recipe
+from edge_sv.system.array_types import Float32
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import train

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from edge_sv.errors import DataError, EdgeSvError, UsageError
-from edge_sv.features import FeatureConfig
-from edge_sv.reasons import reasons
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.system.validation import reasons
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]

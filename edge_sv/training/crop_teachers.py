@@ -26,8 +26,9 @@ import tensorflow as tf
 import tf_keras
 
 from edge_sv.errors import UsageError
-from edge_sv.features import FeatureConfig, Float32
+from edge_sv.frontend.features import FeatureConfig
 from edge_sv.models.checkpoint import load_description, load_net
+from edge_sv.system.array_types import Float32
 from edge_sv.training.config import LossSection
 from edge_sv.training.losses import frame_distance
 

@@ -13,13 +13,11 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from edge_sv.arrays import read_arrays
-from edge_sv.compress.forms import plan_form
-from edge_sv.compress.recipe import load_recipe
-from edge_sv.compress.trainable import Extras, TrainableForm, Uncompressed, save_compressed
+from edge_sv.audio.noisy_copy import NoisyCopy
+from edge_sv.compress.method import Extras, TrainableForm, Uncompressed, save_compressed
+from edge_sv.compress.methods import plan_form
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import Float32
-from edge_sv.files import write_atomic
+from edge_sv.frontend.segments import SegmentRule
 from edge_sv.models.checkpoint import (
     NetConfig,
     NetDescription,
@@ -28,8 +26,10 @@ from edge_sv.models.checkpoint import (
     net_config,
 )
 from edge_sv.models.reference import build_reference
-from edge_sv.noisy import NoisyCopy
-from edge_sv.segments import SegmentRule
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.system.array_types import Float32
+from edge_sv.system.files import write_atomic
+from edge_sv.system.npz import read_arrays
 from edge_sv.training.average import START, Average, make_average
 from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch

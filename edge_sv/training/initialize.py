@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import tf_keras
 
-from edge_sv.compress.prune import can_fit_stem, can_narrow, fit_stem, narrow_block
 from edge_sv.errors import UsageError
-from edge_sv.features import Float32
-from edge_sv.segments import normalize_length
+from edge_sv.frontend.segments import normalize_length
+from edge_sv.system.array_types import Float32
 from edge_sv.training.batches import BatchMaker
+from edge_sv.training.prune import can_fit_stem, can_narrow, fit_stem, narrow_block
 from edge_sv.training.trainer import Trainer
 
 BATCH = 64

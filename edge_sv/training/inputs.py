@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sv.errors import UsageError
-from edge_sv.features import FeatureConfig
+from edge_sv.frontend.features import FeatureConfig
 from edge_sv.training.average import START
 from edge_sv.training.batches import corpus_shares
 from edge_sv.training.config import TrainConfig

@@ -8,9 +8,9 @@ from pathlib import Path
 import soundfile
 
 from edge_sv.errors import DataError
+from edge_sv.frontend.segments import SegmentRule
 from edge_sv.models.checkpoint import NetDescription, build_net, net_config
 from edge_sv.models.profile import profile_model
-from edge_sv.segments import SegmentRule
 from edge_sv.training.batches import corpus_shares
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.inputs import Inputs, find_material

@@ -9,11 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
-from edge_sv.audio import read_recording
+from edge_sv.audio.recording import read_recording
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig, Float32, Int16
-from edge_sv.files import atomic_folder, sha256_bytes
-from edge_sv.segments import normalize_length
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import normalize_length
+from edge_sv.system.array_types import Float32, Int16
+from edge_sv.system.files import atomic_folder, sha256_bytes
 from edge_sv.training.bank import Progress, change_speed
 from edge_sv.training.corpus import Utterance, file_sizes
 

@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError
-from edge_sv.features import Float32
-from edge_sv.files import write_atomic
+from edge_sv.system.array_types import Float32
+from edge_sv.system.files import write_atomic
+from edge_sv.system.npz import read_arrays
 from edge_sv.training.batches import Batch
 from edge_sv.training.config import LossSection, OptimizerSection
 from edge_sv.training.crop_teachers import CropTeachers, FrameMatch

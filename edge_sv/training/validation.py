@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import tf_keras
 
-from edge_sv.audio import join, read_recording
+from edge_sv.audio.noisy_copy import NoisyCopy
+from edge_sv.audio.recording import join, read_recording
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig, Float32, compute_features
-from edge_sv.metrics import eer
-from edge_sv.noisy import NoisyCopy
-from edge_sv.segments import SegmentRule, normalize_length
-from edge_sv.trials import Recordings, TrialList, find_recordings, read_trials
+from edge_sv.frontend.features import FeatureConfig, compute_features
+from edge_sv.frontend.segments import SegmentRule, normalize_length
+from edge_sv.scoring.metrics import eer
+from edge_sv.scoring.trials import Recordings, TrialList, find_recordings, read_trials
+from edge_sv.system.array_types import Float32
 
 
 @dataclass(frozen=True)

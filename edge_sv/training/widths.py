@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.audio import read_recording
-from edge_sv.compress.allocate import WidthPlan
+from edge_sv.audio.recording import read_recording
 from edge_sv.compress.mixed import plan_widths
-from edge_sv.compress.recipe import CompressionRecipe
 from edge_sv.compress.sensitivity import Progress
-from edge_sv.features import Float32, compute_features
+from edge_sv.frontend.features import compute_features
 from edge_sv.models.checkpoint import NetDescription, load_net
-from edge_sv.resources import assets_dir
+from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.recipes.recipe import CompressionRecipe
+from edge_sv.system.array_types import Float32
+from edge_sv.system.bundled import assets_dir
 from edge_sv.training.corpus import Utterance, read_corpus
 
 CROPS = 48

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
 
 from edge_sv.cli.app import main
-from edge_sv.resources import assets_dir
+from edge_sv.system.bundled import assets_dir
 from tests.nets import make_converted_net
 
 Run = Callable[..., tuple[int, str, str]]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.artifact import save_artifact
+from edge_sv.artifacts.artifact import save_artifact
 from edge_sv.cli.build import parse_size
 from edge_sv.errors import UsageError
 from tests.nets import convert, make_float_net

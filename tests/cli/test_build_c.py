@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.artifact import save_artifact
-from edge_sv.flatbuffer import pack_model, parse_model
+from edge_sv.artifacts.artifact import save_artifact
+from edge_sv.tflite.flatbuffer import pack_model, parse_model
 from tests.cli.test_build import edge_sv
 from tests.nets import convert, make_float_net
 from tests.random_nets import random_net

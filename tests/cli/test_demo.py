@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from edge_sv.demo import BUNDLED_SPEAKER, bundled_voices
 from edge_sv.emulate import tools_missing
-from edge_sv.resources import assets_dir
+from edge_sv.pipeline.demo import BUNDLED_SPEAKER, bundled_voices
+from edge_sv.system.bundled import assets_dir
 
 VOICES = assets_dir() / "voices"
 

@@ -20,7 +20,7 @@ import pytest
 
 from edge_sv.cli.app import main
 from edge_sv.cli.evaluate import command
-from edge_sv.resources import assets_dir
+from edge_sv.system.bundled import assets_dir
 
 VOICES = assets_dir() / "voices"
 MODEL = assets_dir() / "resnet-nano"

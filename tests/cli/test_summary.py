@@ -13,13 +13,13 @@ import pytest
 pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]'")
 
 
-from edge_sv.artifact import ModelArtifact, save_artifact
-from edge_sv.features import FeatureConfig
-from edge_sv.flatbuffer import parse_model, profile_operators
+from edge_sv.analysis.summary import summarize_model
+from edge_sv.artifacts.artifact import ModelArtifact, save_artifact
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
 from edge_sv.models.checkpoint import NetDescription, build_net, save_net
 from edge_sv.models.resnet import ResNetConfig
-from edge_sv.segments import SegmentRule
-from edge_sv.summary import summarize_model
+from edge_sv.tflite.flatbuffer import parse_model, profile_operators
 
 NET = NetDescription(
     name="tiny",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.resources import assets_dir
+from edge_sv.system.bundled import assets_dir
 from tests.cli.environments import Environment, make_environment
 
 pytestmark = pytest.mark.skipif(

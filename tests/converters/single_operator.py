@@ -13,8 +13,8 @@ from edge_sv_converters.c_source.calls import Call
 from edge_sv_converters.c_source.graph import read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
 
-from edge_sv.arena import import_tflm
-from edge_sv.flatbuffer import pack_model
+from edge_sv.runtimes.tflm_arena import import_tflm
+from edge_sv.tflite.flatbuffer import pack_model
 
 TYPES = {
     "float32": schema.TensorType.FLOAT32,

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.check_generated import check_bare_package, first_generated_difference
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import TflmEmbedder
 from edge_sv.embedders.compiled import CompiledEmbedder, compile_package, package_sources
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
-from edge_sv.generator import CodeOptions, GeneratedNet, find_generator
-from edge_sv.golden import buzz
-from edge_sv.host_library import compile_library, load_library
 from edge_sv.package import DevicePackage, read_package, write_package
-from edge_sv.package.bare import BareNet, BareVector, generate_bare, make_bare_vectors, write_bare_package
 from edge_sv.package.device_memory import features_bytes, memory_bytes
-from edge_sv.resources import assets_dir
-from edge_sv.target import load_target
-from edge_sv.tflm_run import run_isolated, trace_isolated
+from edge_sv.package.golden_vectors import buzz
+from edge_sv.package.net_only import BareNet, BareVector, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.target import load_target
+from edge_sv.pipeline.check_generated_c import check_bare_package, first_generated_difference
+from edge_sv.plugins.generator import CodeOptions, GeneratedNet, find_generator
+from edge_sv.runtimes.host_compiler import compile_library, load_library
+from edge_sv.runtimes.tflm_process import run_isolated, trace_isolated
+from edge_sv.system.bundled import assets_dir
 from tests.firmware.conftest import WARNINGS, run, tool
 from tests.random_nets import random_net
 

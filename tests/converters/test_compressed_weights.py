@@ -13,12 +13,12 @@ import pytest
 from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.graph import Tensor, read_graph
 
-from edge_sv.check_generated import check_bare_package
 from edge_sv.errors import DataError
-from edge_sv.flatbuffer import operators, pack_model, parse_model, tensor_data
-from edge_sv.generator import CodeOptions
-from edge_sv.package.bare import BareNet, generate_bare, make_bare_vectors, write_bare_package
-from edge_sv.target import load_target
+from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.target import load_target
+from edge_sv.pipeline.check_generated_c import check_bare_package
+from edge_sv.plugins.generator import CodeOptions
+from edge_sv.tflite.flatbuffer import operators, pack_model, parse_model, tensor_data
 from tests.int8_models import Int8Model
 
 tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")

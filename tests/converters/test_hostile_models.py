@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sv.errors import DataError, EdgeSvError
-from edge_sv.flatbuffer import pack_model, parse_model
-from edge_sv.generator import CodeOptions, GeneratedNet
-from edge_sv.package.bare import BareNet, generate_bare, make_bare_vectors, write_bare_package
-from edge_sv.target import load_target
+from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.target import load_target
+from edge_sv.plugins.generator import CodeOptions, GeneratedNet
+from edge_sv.tflite.flatbuffer import pack_model, parse_model
 from tests.broken_models import break_bytes, break_graph
 from tests.firmware.conftest import WARNINGS, run, tool
 from tests.int8_models import Int8Model

@@ -6,20 +6,27 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.graph import read_graph
 from edge_sv_converters.lut import STRUCTURE_BYTES, LutConverter
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.check import CheckSet
-from edge_sv.check_generated import check_bare_package
-from edge_sv.check_tables import check_tables
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder, artifact_embedder
 from edge_sv.errors import AccuracyGateFailed, DoesNotFit, UsageError
-from edge_sv.features import FeatureConfig
-from edge_sv.flatbuffer import (
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.package import DevicePackage, estimate_footprint, write_package
+from edge_sv.package.budget import check_budget
+from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.target import load_target
+from edge_sv.pipeline.check_conversion import CheckSet
+from edge_sv.pipeline.check_generated_c import check_bare_package
+from edge_sv.pipeline.check_lookup_tables import check_tables
+from edge_sv.plugins.generator import CodeOptions
+from edge_sv.plugins.table_writer import LookupModel, compress_tables
+from edge_sv.system.array_types import Int8
+from edge_sv.tflite.flatbuffer import (
     decoded_tensors,
     operators,
     pack_model,
@@ -29,13 +36,6 @@ from edge_sv.flatbuffer import (
     tensor_data,
     tensor_shape,
 )
-from edge_sv.generator import CodeOptions
-from edge_sv.package import DevicePackage, estimate_footprint, write_package
-from edge_sv.package.bare import BareNet, generate_bare, make_bare_vectors, write_bare_package
-from edge_sv.package.budget import check_budget
-from edge_sv.package.lookup import LookupModel, compress_tables
-from edge_sv.segments import SegmentRule
-from edge_sv.target import load_target
 from tests.int8_models import Int8Model
 from tests.nets import voices
 
@@ -44,7 +44,6 @@ tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[
 WIDTHS = range(1, 8)
 CHANNELS = 163
 """Odd, so that channels begin within a word of indices, and enough that 128 values a channel still gain."""
-Int8 = npt.NDArray[np.int8]
 
 
 def one_layer(kind: str) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sv.errors import DataError
+from edge_sv.system.array_types import Float32
 from tests.converters.kernel_calls import Kernels
 from tests.converters.operator_checks import SHAPES, check, random_int8
 from tests.converters.single_operator import Spec, constant, fused, lower_model, make_model, run_tflm
@@ -27,7 +28,6 @@ PAIRS = {
     "MINIMUM": schema.MaximumMinimumOptionsT,
     "SQUARED_DIFFERENCE": schema.SquaredDifferenceOptionsT,
 }
-Float32 = npt.NDArray[np.float32]
 
 
 def real(shape: tuple[int, ...], values: Any = None) -> Spec:

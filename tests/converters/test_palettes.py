@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.compress.recipe import load_recipe
-from edge_sv.converter import find_converter
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import DataError, UsageError
-from edge_sv.flatbuffer import operators, parse_model, schema, tensor_data, tensor_name, tensor_scale
+from edge_sv.plugins.converter import find_converter
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.tflite.flatbuffer import operators, parse_model, schema, tensor_data, tensor_name, tensor_scale
 from tests.nets import convert, make_float_net, voice_calibration, voices
 
 pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
-from edge_sv.audio import read_recording
+from edge_sv.audio.recording import read_recording
 from edge_sv.compress.straight_through import plan_compression
 from edge_sv.models.checkpoint import load_net, save_net
 

@@ -13,21 +13,21 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
-from edge_sv.artifact import ModelArtifact, net_sha256
-from edge_sv.audio import read_recording
-from edge_sv.check_generated import check_bare_package
+from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load_ranges
+from edge_sv.artifacts.artifact import ModelArtifact, net_sha256
+from edge_sv.audio.recording import read_recording
+from edge_sv.compress.method import save_compressed
 from edge_sv.compress.quantization_aware import plan_quantization_aware
-from edge_sv.compress.recipe import load_recipe
-from edge_sv.compress.trainable import save_compressed
-from edge_sv.converter import Calibration, find_converter
 from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import DataError, UsageError
-from edge_sv.flatbuffer import WEIGHTED, operators, parse_model, schema, tensor_name
-from edge_sv.generator import CodeOptions
 from edge_sv.models.checkpoint import NetDescription, build_net, load_net, net_config, save_net
-from edge_sv.package.bare import BareNet, generate_bare, make_bare_vectors, write_bare_package
-from edge_sv.ranges import RANGES_FILE, encode_ranges, load_ranges
-from edge_sv.target import load_target
+from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.target import load_target
+from edge_sv.pipeline.check_generated_c import check_bare_package
+from edge_sv.plugins.converter import Calibration, find_converter
+from edge_sv.plugins.generator import CodeOptions
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.tflite.flatbuffer import WEIGHTED, operators, parse_model, schema, tensor_name
 from tests.families import FAMILIES, build_tiny
 from tests.nets import FEATURES, SEGMENTS, voice_calibration, voices
 

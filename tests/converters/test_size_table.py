@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.artifact import load_artifact
-from edge_sv.flatbuffer import operators, pack_model, parse_model, profile_operators
-from edge_sv.generator import DEFAULT_CODE
+from edge_sv.analysis.flash import count_generated, count_tflite, size_tables
+from edge_sv.artifacts.artifact import load_artifact
 from edge_sv.package import DevicePackage, write_package
-from edge_sv.package.bare import BareNet, generate_bare
 from edge_sv.package.cortex_m import generate
-from edge_sv.resources import assets_dir
-from edge_sv.size_table import count_generated, count_tflite, size_tables
-from edge_sv.target import load_target
+from edge_sv.package.net_only import BareNet, generate_bare
+from edge_sv.package.target import load_target
+from edge_sv.plugins.generator import DEFAULT_CODE
+from edge_sv.system.bundled import assets_dir
+from edge_sv.tflite.flatbuffer import operators, pack_model, parse_model, profile_operators
 from tests.converters.test_compressed_weights import SIXTEEN, _with_tables, _with_values
 from tests.firmware.conftest import run, tool
 from tests.int8_models import Int8Model

@@ -15,7 +15,7 @@ from edge_sv_converters.c_source.plan import ALIGNMENT, StaticPlan, padding_row_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sv.resources import assets_dir
+from edge_sv.system.bundled import assets_dir
 from tests.random_nets import random_net
 
 NETS = ["resnet-nano", "resnet-thin", "ecapa-small"]

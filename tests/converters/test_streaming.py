@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from edge_sv_converters.c_source.emitted import describe_speaker
 from edge_sv_converters.c_source.generate import CSourceConverter
@@ -19,9 +18,10 @@ from edge_sv_converters.c_source.operators.table import lower_graph
 from edge_sv_converters.c_source.stream_source import emit_streaming
 from edge_sv_converters.c_source.streaming import NotLocal, StreamingPlan, plan_streaming
 
-from edge_sv.arena import import_tflm
 from edge_sv.errors import UsageError
-from edge_sv.resources import assets_dir
+from edge_sv.runtimes.tflm_arena import import_tflm
+from edge_sv.system.array_types import Int8
+from edge_sv.system.bundled import assets_dir
 from tests.firmware.conftest import COMMON, WARNINGS, run, tool
 from tests.int8_models import SAME, VALID, Int8Model, with_frames
 
@@ -30,8 +30,6 @@ PREFIX = "esv_model"
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 FLAGS = ["-std=c11", "-O1", "-ffp-contract=off", *WARNINGS, *SANITIZE, f"-I{COMMON / 'include'}"]
 OK, SHAPE = 0, -6
-
-Int8 = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)

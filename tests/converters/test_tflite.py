@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.converter import Calibration, find_converter
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import FeatureConfig
-from edge_sv.flatbuffer import (
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.package import read_package, write_package
+from edge_sv.package.target import list_targets
+from edge_sv.plugins.converter import Calibration, find_converter
+from edge_sv.tflite.flatbuffer import (
     BUFFER_ALIGNMENT,
     operators,
     pack_model,
@@ -24,9 +27,6 @@ from edge_sv.flatbuffer import (
     tensor_name,
     tensor_scale,
 )
-from edge_sv.package import read_package, write_package
-from edge_sv.segments import SegmentRule
-from edge_sv.target import list_targets
 from tests.nets import FEATURES, SEGMENTS, convert, make_float_net, voice_calibration
 
 pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")

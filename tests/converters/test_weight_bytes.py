@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.artifact import ModelArtifact, load_artifact
-from edge_sv.compress.recipe import CompressionRecipe, parse_recipe
+from edge_sv.analysis.flash import LayerBytes, size_tables
+from edge_sv.artifacts.artifact import ModelArtifact, load_artifact
+from edge_sv.artifacts.palette import load_palettes
 from edge_sv.compress.straight_through import plan_compression
-from edge_sv.compress.weight_bytes import WeightBytes, net_bytes, total_bytes
-from edge_sv.converter import find_converter
 from edge_sv.models.checkpoint import load_net, save_net
-from edge_sv.palette import load_palettes
-from edge_sv.resources import assets_dir
-from edge_sv.size_table import LayerBytes, size_tables
+from edge_sv.plugins.converter import find_converter
+from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
+from edge_sv.recipes.weight_bytes import WeightBytes, net_bytes, total_bytes
+from edge_sv.system.bundled import assets_dir
 from tests.nets import make_float_net, voice_calibration
 
 QUANTIZED = {

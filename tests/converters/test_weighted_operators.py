@@ -18,7 +18,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from edge_sv.errors import DataError
-from edge_sv.flatbuffer import pack_model, parse_model
+from edge_sv.tflite.flatbuffer import pack_model, parse_model
 from tests.conv_cases import SOURCES
 from tests.converters.kernel_calls import Kernels
 from tests.converters.single_operator import Spec, constant, fused, make_model, run_tflm

@@ -11,15 +11,15 @@ import pytest
 pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
 from edge_sv_converters.wide_activations import narrow_ends
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.compress.recipe import load_recipe
-from edge_sv.converter import find_converter
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import DataError, UsageError
-from edge_sv.flatbuffer import operators, parse_model, schema
 from edge_sv.models.checkpoint import NetDescription, load_net, net_config, save_net
-from edge_sv.package.widths import check_widths
-from edge_sv.target import load_target
+from edge_sv.package.bit_widths import check_widths
+from edge_sv.package.target import load_target
+from edge_sv.plugins.converter import find_converter
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.tflite.flatbuffer import operators, parse_model, schema
 from tests.families import FAMILIES, build_tiny
 from tests.nets import FEATURES, SEGMENTS, voice_calibration
 

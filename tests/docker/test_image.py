@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import edge_sv
-from edge_sv.converter import find_converter
-from edge_sv.resources import assets_dir, targets_dir
+from edge_sv.plugins.converter import find_converter
+from edge_sv.system.bundled import assets_dir, targets_dir
 
 pytestmark = pytest.mark.docker
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.device.tables import features_source
-from edge_sv.features import FeatureConfig
-from edge_sv.tensor_format import TensorFormat
+from edge_sv.frontend.constants import features_source
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.tflite.quantization import TensorFormat
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMON = REPOSITORY / "targets" / "common"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_sv.audio import read_recording
-from edge_sv.features import FeatureConfig, Int16
-from edge_sv.tensor_format import TensorFormat
+from edge_sv.audio.recording import read_recording
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.system.array_types import Int16
+from edge_sv.tflite.quantization import TensorFormat
 from tests.nets import voices
 
 GRID = TensorFormat((1, 200, 80, 1), 6.8 / 127.5, 0)

@@ -6,7 +6,8 @@ import ctypes
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from edge_sv.system.array_types import Float32
 
 FLASH_BYTES = 65536
 SECTORS = 16
@@ -14,8 +15,6 @@ SHA256 = bytes(range(100, 132))
 KEY = bytes(range(16))
 NEVER = 2**64 - 1
 MEMORY_BYTES = 4096
-
-Float32 = npt.NDArray[np.float32]
 
 
 class Flash(ctypes.Structure):

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sv.scoring import Cohort, as_norm, cosine
-from edge_sv.segments import normalize_length
-from edge_sv.tensor_format import TensorFormat
+from edge_sv.frontend.segments import normalize_length
+from edge_sv.scoring.scores import Cohort, as_norm, cosine
+from edge_sv.system.array_types import Float32
+from edge_sv.tflite.quantization import TensorFormat
 from tests.firmware.conftest import COMMON, WARNINGS, run, tool
 
 SOURCES = sorted((COMMON / "src").glob("*.c"))
@@ -27,8 +28,6 @@ CORES = {
     "cortex-m33": [],
     "cortex-m55": [],
 }
-
-Float32 = npt.NDArray[np.float32]
 
 
 class Grid(ctypes.Structure):

@@ -10,7 +10,7 @@ import pytest
 
 from edge_sv.emulate import FirmwareRun, board_of, load_board, run_firmware, tools
 from edge_sv.errors import DataError, DoesNotFit, ToolMissing, UsageError
-from edge_sv.target import list_targets, load_target
+from edge_sv.package.target import list_targets, load_target
 from tests.firmware.conftest import tool
 
 pytestmark = pytest.mark.emulator

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.audio import read_recording
-from edge_sv.demo import bundled_voices, is_bundled_speaker
+from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import open_artifact
 from edge_sv.embedders.open import asset_names
 from edge_sv.emulate import Recordings, emulate, load_board
 from edge_sv.package import DevicePackage, write_package
-from edge_sv.target import load_target
+from edge_sv.package.target import load_target
+from edge_sv.pipeline.demo import bundled_voices, is_bundled_speaker
 from tests.firmware.conftest import tool
 
 pytestmark = [

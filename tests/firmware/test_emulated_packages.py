@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.cli.app import app
 from edge_sv.embedders import artifact_embedder
 from edge_sv.emulate import Board, Emulation, check_exact, emulate, load_board, tools
@@ -19,13 +19,13 @@ from edge_sv.emulate.device import EmulatedDevice
 from edge_sv.emulate.program import COMPILE_FLAGS, build_program, emulator_sources
 from edge_sv.emulate.speaker import artifact_source, package_source
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
-from edge_sv.features import Int16
-from edge_sv.generator import DEFAULT_CODE
-from edge_sv.golden import buzz
 from edge_sv.package import DevicePackage, write_package
-from edge_sv.package.bare import generate_bare, make_bare_vectors, read_bare, write_bare_package
-from edge_sv.target import list_targets, load_target
-from edge_sv.verify import Verifier
+from edge_sv.package.golden_vectors import buzz
+from edge_sv.package.net_only import generate_bare, make_bare_vectors, read_bare, write_bare_package
+from edge_sv.package.target import list_targets, load_target
+from edge_sv.plugins.generator import DEFAULT_CODE
+from edge_sv.system.array_types import Int16
+from edge_sv.verification.verifier import Verifier
 from tests.firmware.conftest import WARNINGS, tool
 
 pytestmark = pytest.mark.emulator

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.cli.app import app
 from edge_sv.emulate import Board, Emulation, emulate, load_board
 from edge_sv.emulate.tflm import CXX_COMPILER, CXX_FLAGS, check_cxx
 from edge_sv.errors import AccuracyGateFailed, DataError, ToolMissing
 from edge_sv.package import DevicePackage, write_package
-from edge_sv.target import load_target
+from edge_sv.package.target import load_target
 from tests.firmware.conftest import STUB, WARNINGS, run, tool
 
 pytestmark = pytest.mark.emulator

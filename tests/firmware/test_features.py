@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sv.audio import read_recording
-from edge_sv.device.front_end import device_frames
-from edge_sv.device.tables import features_source
+from edge_sv.audio.recording import read_recording
 from edge_sv.emulate import build_program, load_board, run_program
 from edge_sv.emulate.program import COMPILE_FLAGS
-from edge_sv.features import FeatureConfig, Int16
-from edge_sv.tensor_format import Int8
+from edge_sv.frontend.constants import features_source
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.on_device import device_frames
+from edge_sv.system.array_types import Int8, Int16
 from tests.firmware.conftest import COMMON, REPOSITORY, WARNINGS, run, tool
 from tests.firmware.device_signals import CONFIGS, GRID, signals, voice
 

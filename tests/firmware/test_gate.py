@@ -7,13 +7,11 @@ import ctypes
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from edge_sv.audio import check_speech, read_recording, speech_seconds
+from edge_sv.audio.recording import check_speech, read_recording, speech_seconds
 from edge_sv.errors import DataError
-
-Int16 = npt.NDArray[np.int16]
+from edge_sv.system.array_types import Int16
 
 RATE, HOP = 16000, 160
 SILENT, TOO_SHORT, CLIPPED = -17, -18, -19

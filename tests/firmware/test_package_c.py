@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import TflmEmbedder
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.render import c_float, c_string
-from edge_sv.target import load_target
+from edge_sv.package.target import load_target
 from tests.firmware.conftest import STUB, WARNINGS, run, tool
 
 pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")

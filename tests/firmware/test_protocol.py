@@ -15,15 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sv import __version__
-from edge_sv.device.front_end import device_frames
-from edge_sv.features import FeatureConfig
-from edge_sv.segments import SegmentRule
-from edge_sv.tensor_format import TensorFormat
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.on_device import device_frames
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.system.array_types import Int16
+from edge_sv.tflite.quantization import TensorFormat
 from tests.firmware.conftest import HOST, run, tool
 from tests.firmware.fuzzing import FLAGS
 from tests.firmware.test_segments import embedded, in_order
-
-Int16 = npt.NDArray[np.int16]
 
 KEY, NO_FLASH, CHECKS, SKIPS, MICROPHONE, COHORT, KEEPS = 1, 2, 4, 8, 16, 32, 64
 RULE = SegmentRule(frames=20, hop_frames=10)

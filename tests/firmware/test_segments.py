@@ -5,17 +5,14 @@ from __future__ import annotations
 import ctypes
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from edge_sv.segments import SegmentRule, embed_features
-from edge_sv.tensor_format import TensorFormat
+from edge_sv.frontend.segments import SegmentRule, embed_features
+from edge_sv.system.array_types import Float32, Int8
+from edge_sv.tflite.quantization import TensorFormat
 
 FRAMES, MELS, DIM = 20, 16, 12
 OUTPUT = TensorFormat((1, DIM), 0.03125, 5)
-
-Int8 = npt.NDArray[np.int8]
-Float32 = npt.NDArray[np.float32]
 
 
 def tiny_net(segment: Int8) -> Int8:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
-from edge_sv.flatbuffer import DECODE
+from edge_sv.tflite.flatbuffer import DECODE
 from edge_sv_converters.c_source.graph import Graph, Operation, Palette, Tensor
 
 WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")

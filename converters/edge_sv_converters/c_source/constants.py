@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
-from edge_sv.generator import ConstantBytes
 from edge_sv.package.render import c_float, c_floats, c_ints
+from edge_sv.plugins.generator import ConstantBytes
 from edge_sv_converters.c_source.calls import Array, Call, KernelCall, Program, Struct, Value
 from edge_sv_converters.c_source.graph import Tensor
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from edge_sv.errors import DataError
-from edge_sv.files import sha256_bytes
-from edge_sv.generator import ConstantBytes, PlanName
+from edge_sv.plugins.generator import ConstantBytes, PlanName
+from edge_sv.system.files import sha256_bytes
 from edge_sv_converters.c_source.graph import Graph
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_sv_converters.c_source.fixed_point import INT8_VALUES, Int64
+from edge_sv.system.array_types import Int64
+from edge_sv_converters.c_source.fixed_point import INT8_VALUES
 
 A, B = (plane.copy() for plane in np.meshgrid(INT8_VALUES, INT8_VALUES, indexing="ij"))
 """All pairs of int8 values, (256, 256) each: tables have a's value by row, b's by column."""

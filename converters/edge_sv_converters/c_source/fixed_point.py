@@ -6,12 +6,9 @@ Source: gemmlowp, fixedpoint/fixedpoint.h (logistic, tanh, exp of negative value
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 
-Int64: TypeAlias = npt.NDArray[np.int64]
+from edge_sv.system.array_types import Int64
 
 INT8_VALUES: Int64 = np.arange(-128, 128, dtype=np.int64)
 _ONE_Q31 = (1 << 31) - 1

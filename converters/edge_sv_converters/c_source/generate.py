@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from edge_sv.errors import UsageError
-from edge_sv.generator import GeneratedNet, PlanCost, PlanName, Port
+from edge_sv.plugins.generator import GeneratedNet, PlanCost, PlanName, Port
 from edge_sv_converters.c_source.calls import KernelCall, Program
 from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.emit import emit_static
@@ -25,7 +25,7 @@ MAX_PREFIX = 40
 
 
 class CSourceConverter(TfliteConverter):
-    """The `c_source` converter: makes the model as `tflite` does, and writes it as C99; see `edge_sv.generator`."""
+    """The `c_source` converter: makes the model as `tflite` does, writes it as C99; see `edge_sv.plugins.generator`."""
 
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
@@ -59,7 +59,7 @@ class CSourceConverter(TfliteConverter):
         )
 
     def trace(self, model: bytes, inputs: Sequence[npt.NDArray[Any]]) -> dict[int, npt.NDArray[Any]]:
-        """Run a model's code on this computer, see `edge_sv.generator.Generator`."""
+        """Run a model's code on this computer, see `edge_sv.plugins.generator.Generator`."""
         return trace_program(lower_graph(with_compressed_weights(read_graph(model))), inputs)
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sv.errors import DataError
-from edge_sv.flatbuffer import operator_kind, parse_model, tensor_name, tensor_scale, tensor_shape
+from edge_sv.tflite.flatbuffer import operator_kind, parse_model, tensor_name, tensor_scale, tensor_shape
 
 DTYPES: dict[int, str] = {
     schema.TensorType.FLOAT32: "float32",

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.compiled_net import CompiledNet
-from edge_sv.generator import common_sources
-from edge_sv.host_library import load_library
+from edge_sv.plugins.generator import common_sources
+from edge_sv.runtimes.generated_c import CompiledNet
+from edge_sv.runtimes.host_compiler import load_library
 from edge_sv_converters.c_source.calls import Program
 from edge_sv_converters.c_source.emit import emit_static, whole_tensors
 from edge_sv_converters.c_source.plan import plan_apart

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge_sv.analysis.drift import BAND_EDGES, Drift, measure_drift
-from edge_sv.metrics import bootstrap_means_by_speaker
-from edge_sv.trials import Trial, TrialList
+from edge_sv.scoring.metrics import bootstrap_means_by_speaker
+from edge_sv.scoring.trials import Trial, TrialList
 
 SPEAKERS = {f"s{n}/{k}": f"s{n}" for n in range(12) for k in range(4)}
 TRIALS = TrialList(tuple(Trial(a[:-2] == b[:-2], a, b) for a, b in itertools.combinations(SPEAKERS, 2)))

@@ -18,10 +18,10 @@ from edge_sv.analysis.graphs import as_kernel, from_kernel, read_weights, weight
 from edge_sv.analysis.layers import analyze_layers
 from edge_sv.analysis.rounding import measure_rounding
 from edge_sv.analysis.twins import convert_float, find_speech, find_twin
-from edge_sv.artifact import load_artifact, save_artifact
+from edge_sv.artifacts.artifact import load_artifact, save_artifact
 from edge_sv.errors import DataError, UsageError
-from edge_sv.flatbuffer import pack_model, parse_model, tensor_data, tensor_name, tensor_scale
-from edge_sv.layer_trace import trace_values
+from edge_sv.runtimes.layer_trace import trace_values
+from edge_sv.tflite.flatbuffer import pack_model, parse_model, tensor_data, tensor_name, tensor_scale
 from tests.corpora import make_corpus
 from tests.nets import make_converted_net, make_float_net, voice_calibration
 

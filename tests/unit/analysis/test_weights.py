@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge_sv.analysis.weights import analyze_weights, describe_gaussian, describe_layer, measure_roughness, read_kernels
-from edge_sv.compress.quantizers import make_grid, quantize
 from edge_sv.errors import DataError, UsageError
+from edge_sv.recipes.quantizers import make_grid, quantize
 
 SHAPE = (3, 3, 16, 24)
 

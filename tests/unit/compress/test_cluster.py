@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sv.artifact import ModelArtifact
-from edge_sv.compress.recipe import CompressionRecipe, LayerRule, load_recipe, parse_recipe
-from edge_sv.converter import find_converter
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.palette import load_palettes
 from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import UsageError
-from edge_sv.flatbuffer import operators, parse_model, tensor_data, tensor_name
-from edge_sv.package.lookup import compress_tables
-from edge_sv.palette import load_palettes
+from edge_sv.plugins.converter import find_converter
+from edge_sv.plugins.table_writer import compress_tables
+from edge_sv.recipes.recipe import CompressionRecipe, LayerRule, load_recipe, parse_recipe
+from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_data, tensor_name
 from tests.nets import make_float_net, voice_calibration, voices
 
 pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
 import tensorflow as tf
 import tf_keras
 
-from edge_sv.audio import read_recording
+from edge_sv.audio.recording import read_recording
 from edge_sv.compress.cluster import CENTROIDS, ClusteredKernel, Phase, first_centroids, plan_clusters
 from edge_sv.compress.fake_quant import KernelRange
-from edge_sv.compress.trainable import save_compressed
+from edge_sv.compress.method import save_compressed
 from edge_sv.models.checkpoint import load_net
 
 RULES = (LayerRule("*", 4, "cluster", clusters=12), LayerRule("stem*", 8))

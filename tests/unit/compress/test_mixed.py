@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tf_keras
 
-from edge_sv.compress.allocate import WidthPlan
 from edge_sv.compress.mixed import divide_epochs, plan_mixed, plan_widths
-from edge_sv.compress.recipe import CompressionRecipe, parse_recipe
-from edge_sv.compress.weight_bytes import net_bytes, total_bytes
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_net
+from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
+from edge_sv.recipes.weight_bytes import net_bytes, total_bytes
 from tests.nets import FEATURES, SEGMENTS, make_float_net
 
 

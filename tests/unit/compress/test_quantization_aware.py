@@ -9,13 +9,13 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load_ranges
 from edge_sv.compress.activations import plan_activations
 from edge_sv.compress.fake_quant import KernelRange, kernel_of
+from edge_sv.compress.method import Extras
 from edge_sv.compress.quantization_aware import plan_quantization_aware, spell_out
-from edge_sv.compress.recipe import CompressionRecipe, parse_recipe
-from edge_sv.compress.trainable import Extras
 from edge_sv.errors import DataError, UsageError
-from edge_sv.ranges import RANGES_FILE, encode_ranges, load_ranges
+from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
 from tests.families import FAMILIES, FRAMES, NUM_MELS, build_tiny
 
 CROPS = np.random.default_rng(0).normal(size=(24, FRAMES, NUM_MELS, 1)).astype(np.float32)

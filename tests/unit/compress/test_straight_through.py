@@ -7,10 +7,10 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from edge_sv.compress.quantizers import make_grid, quantize
-from edge_sv.compress.recipe import parse_recipe
 from edge_sv.compress.straight_through import plan_compression, round_to_grid
 from edge_sv.errors import UsageError
+from edge_sv.recipes.quantizers import make_grid, quantize
+from edge_sv.recipes.recipe import parse_recipe
 
 SMALL = {"stem_channels": 4, "stage_channels": (4, 8), "stage_blocks": (1, 1), "downsample": ("none", "max_pool")}
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.artifact import ModelArtifact
+from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.emulate import emulate, load_board
 from edge_sv.emulate.tflm import INTERPRETER_HEADER, check_cxx, find_tflm
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package import write_package
-from edge_sv.target import load_target
+from edge_sv.package.target import load_target
 
 LIBRARY = "gen/cortex_m_generic_cortex-m4+fp_default_gcc/lib/libtensorflow-microlite.a"
 

@@ -41,8 +41,8 @@ class Int8Comparison:
 
     def generated_c(self, count: int = 2) -> np.ndarray:
         """Run the first inputs through the model as generated C; (count, embedding_dim) int8."""
-        from edge_sv.flatbuffer import parse_model
-        from edge_sv.generator import find_generator
+        from edge_sv.plugins.generator import find_generator
+        from edge_sv.tflite.flatbuffer import parse_model
 
         output = int(parse_model(self.model).subgraphs[0].outputs[0])
         generator = find_generator("c_source")

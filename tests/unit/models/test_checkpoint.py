@@ -13,9 +13,9 @@ import tf_keras
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge_sv.arrays import read_arrays
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
 from edge_sv.models.checkpoint import (
     NetDescription,
     build_net,
@@ -27,7 +27,7 @@ from edge_sv.models.checkpoint import (
 )
 from edge_sv.models.ecapa_tdnn import EcapaConfig
 from edge_sv.models.resnet import ResNetConfig
-from edge_sv.segments import SegmentRule
+from edge_sv.system.npz import read_arrays
 
 RESNET = NetDescription(
     name="small",

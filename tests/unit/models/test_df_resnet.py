@@ -13,11 +13,11 @@ pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]
 import tf_keras
 
 from edge_sv.errors import UsageError
-from edge_sv.flatbuffer import parse_model, profile_operators
 from edge_sv.models.checkpoint import net_config
 from edge_sv.models.df_resnet import DfResNetConfig, build_df_resnet
 from edge_sv.models.presets import describe_preset
 from edge_sv.models.profile import profile_model
+from edge_sv.tflite.flatbuffer import parse_model, profile_operators
 
 Preset = Callable[[str], tf_keras.Model]
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"

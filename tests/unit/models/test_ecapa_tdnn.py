@@ -10,9 +10,9 @@ pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]
 import tf_keras
 
 from edge_sv.errors import UsageError
-from edge_sv.flatbuffer import parse_model, profile_operators
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
 from edge_sv.models.profile import profile_model
+from edge_sv.tflite.flatbuffer import parse_model, profile_operators
 
 Preset = Callable[[str], tf_keras.Model]
 SMALL = EcapaConfig(

@@ -9,7 +9,7 @@ from tf_keras import layers
 
 from edge_sv.errors import UsageError
 from edge_sv.models.profile import profile_model
-from edge_sv.profile import LayerProfile
+from edge_sv.tflite.layer_cost import LayerProfile
 
 
 def profile_one(layer: layers.Layer, shape: tuple[int, ...]) -> LayerProfile:

@@ -13,16 +13,16 @@ pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]
 import tensorflow as tf
 import tf_keras
 
-from edge_sv.compress.recipe import load_recipe
+from edge_sv.analysis.flash import size_tables
 from edge_sv.compress.straight_through import plan_compression
-from edge_sv.converter import find_converter
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import UsageError
-from edge_sv.flatbuffer import operators, parse_model, profile_operators, tensor_data, tensor_name
 from edge_sv.models.checkpoint import NetDescription, save_net
 from edge_sv.models.profile import profile_model
 from edge_sv.models.redimnet import ReDimNetConfig, build_redimnet
-from edge_sv.size_table import size_tables
+from edge_sv.plugins.converter import find_converter
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.tflite.flatbuffer import operators, parse_model, profile_operators, tensor_data, tensor_name
 from tests.nets import FEATURES, SEGMENTS, voice_calibration
 from tests.unit.models.conftest import calibrate_batch_norm, make_features
 

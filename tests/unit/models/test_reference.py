@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.audio import read_recording
+from edge_sv.audio.recording import read_recording
 from edge_sv.errors import DataError
-from edge_sv.evaluate import evaluate
+from edge_sv.evaluation.evaluate import evaluate
 from edge_sv.models.reference import (
     INPUT_CLIP,
     UNIT,
@@ -18,7 +18,7 @@ from edge_sv.models.reference import (
     load_reference_weights,
     run_integer,
 )
-from edge_sv.trials import find_recordings, read_trials
+from edge_sv.scoring.trials import find_recordings, read_trials
 
 PUBLISHED = {"libri": 0.042, "sc12": 0.035, "so762": 0.106, "dsp20": 0.039}
 """EERs of the int8 net that its README in the speech corpora gives, by test list."""

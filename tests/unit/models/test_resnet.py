@@ -10,10 +10,10 @@ pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]
 import tf_keras
 
 from edge_sv.errors import UsageError
-from edge_sv.flatbuffer import parse_model, profile_operators
 from edge_sv.models.presets import PRESETS, build_preset, describe_preset
 from edge_sv.models.profile import profile_model
 from edge_sv.models.resnet import ResNetConfig, build_resnet
+from edge_sv.tflite.flatbuffer import parse_model, profile_operators
 
 Preset = Callable[[str], tf_keras.Model]
 

@@ -11,9 +11,9 @@ pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]
 import tf_keras
 
 from edge_sv.errors import UsageError
-from edge_sv.flatbuffer import parse_model, profile_operators
 from edge_sv.models.profile import profile_model
 from edge_sv.models.xvector import XVectorConfig, build_xvector
+from edge_sv.tflite.flatbuffer import parse_model, profile_operators
 
 Preset = Callable[[str], tf_keras.Model]
 TINY = XVectorConfig(channels=24, stem_stride=2, pooled_channels=48, pooling="deviation", embedding_dim=16)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv import metrics
 from edge_sv.errors import DataError
 from edge_sv.report.det import to_deviates
 from edge_sv.report.lists import DET_POINTS, POOLED, find_lists, thin_curve
+from edge_sv.scoring import metrics
 from tests.described_corpora import write_described
 
 

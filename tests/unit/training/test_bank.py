@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_sv.audio import read_recording
+from edge_sv.audio.recording import read_recording
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig, log_mel
+from edge_sv.frontend.features import FeatureConfig, log_mel
 from edge_sv.training.bank import FeatureBank, change_speed, open_bank
 from edge_sv.training.config import AugmentSection
 from edge_sv.training.corpus import NoiseFiles, Utterance, read_corpus, read_noise

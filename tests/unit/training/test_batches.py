@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge_sv.errors import UsageError
-from edge_sv.features import FeatureConfig, normalize
+from edge_sv.frontend.features import FeatureConfig, normalize
 from edge_sv.training.bank import FeatureBank
 from edge_sv.training.batches import Batch, BatchMaker, corpus_shares, prefetch, random_channel
 from edge_sv.training.config import AugmentSection

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_sv.artifacts.activation_ranges import load_ranges
+from edge_sv.artifacts.palette import load_palettes
 from edge_sv.embedders import KerasEmbedder
-from edge_sv.palette import load_palettes
-from edge_sv.ranges import load_ranges
-from edge_sv.segments import SegmentRule
+from edge_sv.frontend.segments import SegmentRule
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge_sv.artifacts.activation_ranges import load_ranges
+from edge_sv.artifacts.palette import load_palettes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_net
-from edge_sv.palette import load_palettes
-from edge_sv.ranges import load_ranges
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import read_history, train

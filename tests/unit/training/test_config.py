@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_sv.errors import DataError, UsageError
-from edge_sv.features import FeatureConfig
+from edge_sv.frontend.features import FeatureConfig
 from edge_sv.models.checkpoint import net_config
 from edge_sv.training.config import TrainConfig, read_config
 from tests.corpora import CONFIG

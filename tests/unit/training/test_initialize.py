@@ -10,9 +10,9 @@ import pytest
 import tf_keras
 
 from edge_sv.errors import UsageError
+from edge_sv.frontend.segments import normalize_length
 from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
 from edge_sv.models.resnet import ResNetConfig, build_resnet
-from edge_sv.segments import normalize_length
 from edge_sv.training.bank import open_bank
 from edge_sv.training.batches import BatchMaker
 from edge_sv.training.config import LossSection, OptimizerSection, TrainConfig

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.compress.allocate import WidthPlan, read_widths
+from edge_sv.artifacts.palette import load_palettes
 from edge_sv.compress.mixed import divide_epochs
-from edge_sv.compress.recipe import load_recipe
-from edge_sv.compress.weight_bytes import net_bytes, total_bytes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_description, load_net
-from edge_sv.palette import load_palettes
+from edge_sv.recipes.bit_allocation import WidthPlan, read_widths
+from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.weight_bytes import net_bytes, total_bytes
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.fit import read_history
 from edge_sv.training.history import best_row

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.audio import read_recording
+from edge_sv.audio.recording import read_recording
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig
+from edge_sv.frontend.features import FeatureConfig
 from edge_sv.training.bank import change_speed
 from edge_sv.training.corpus import read_corpus
 from edge_sv.training.teacher import teacher_targets

@@ -179,7 +179,7 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.Mo
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("edge_sv.files.os.fsync", full)
+    monkeypatch.setattr("edge_sv.system.files.os.fsync", full)
     trainer.train(batch(0))
     with pytest.raises(DataError, match="cannot write"):
         trainer.save(path, notes=b"new")

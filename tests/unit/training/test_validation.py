@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import tf_keras
 
-from edge_sv.audio import read_recording
+from edge_sv.audio.noisy_copy import NoisyCopy
+from edge_sv.audio.recording import read_recording
 from edge_sv.errors import DataError
-from edge_sv.features import FeatureConfig, compute_features
-from edge_sv.metrics import eer
-from edge_sv.noisy import NoisyCopy
-from edge_sv.segments import SegmentRule, embed_features
+from edge_sv.frontend.features import FeatureConfig, compute_features
+from edge_sv.frontend.segments import SegmentRule, embed_features
+from edge_sv.scoring.metrics import eer
+from edge_sv.scoring.trials import read_trials
 from edge_sv.training.validation import Validation, read_dev_lists
-from edge_sv.trials import read_trials
 from tests.corpora import make_corpus, write_wav
 
 FEATURES = FeatureConfig(num_mels=8, normalization="none")

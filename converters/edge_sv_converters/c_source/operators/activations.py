@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from edge_sv.system.array_types import Int64
 from edge_sv_converters.c_source.calls import Call
 from edge_sv_converters.c_source.fixed_point import (
     INT8_VALUES,
-    Int64,
     divide_by_power,
     inverse_square_root,
     logistic,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge_sv.system.array_types import Int64
 from edge_sv_converters.c_source.calls import Array, Call, ElementCall, Struct, Value
-from edge_sv_converters.c_source.fixed_point import Int64
 from edge_sv_converters.c_source.graph import Operation, Tensor
 from edge_sv_converters.c_source.operators.strides import inline, merge_loops, repeated
 

@@ -11,9 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from edge_sv.system.array_types import Int64
 from edge_sv_converters.c_source.calls import Call, Value
 from edge_sv_converters.c_source.exhaustive import A, B, WeightedSum, find_weighted_sum
-from edge_sv_converters.c_source.fixed_point import INT8_VALUES, Int64, requantize
+from edge_sv_converters.c_source.fixed_point import INT8_VALUES, requantize
 from edge_sv_converters.c_source.graph import Operation, Tensor
 from edge_sv_converters.c_source.operators.binary import Kernel, lower_lookup, lower_pairs
 from edge_sv_converters.c_source.quantization import activation_limits, quantize_multiplier

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from edge_sv.system.array_types import Int64
 from edge_sv_converters.c_source.calls import Array, Call, RowCall, Struct, Value
-from edge_sv_converters.c_source.fixed_point import Int64, exp_of_negative, requantize
+from edge_sv_converters.c_source.fixed_point import exp_of_negative, requantize
 from edge_sv_converters.c_source.graph import Operation
 
 _INPUT_INTEGER_BITS = 5

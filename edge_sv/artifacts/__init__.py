@@ -1,0 +1,1 @@
+"""Converted models and what comes with them on disk."""

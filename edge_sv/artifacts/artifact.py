@@ -1,0 +1,198 @@
+"""A converted model and everything needed to use it: one value in memory, one folder on disk.
+
+The folder holds `artifact.json` (everything but bytes), `model.tflite` and, where the default scoring normalizes
+against a cohort, `cohort.npz` (int8 embeddings and their scale). `artifact.json` states the sha256 of the others.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edge_sv.artifacts.activation_ranges import RANGES_FILE
+from edge_sv.artifacts.palette import PALETTES_FILE
+from edge_sv.errors import DataError, EdgeSvError
+from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.scoring.scores import Cohort, Scoring
+from edge_sv.system.files import atomic_folder, sha256_bytes, sha256_file
+from edge_sv.tflite.layer_cost import LayerProfile
+
+ARTIFACT_FILE = "artifact.json"
+COMPRESSED_DIR = "compressed"
+"""Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelArtifact:
+    """A converted model.
+
+    Args:
+        name: the net it was made from.
+        kind: format of `model`.
+        model: the file's bytes. Input (1, frames, num_mels, 1) int8, output (1, embedding_dim) int8.
+        features: the front end it was trained with.
+        segments: how recordings are cut for it.
+        embedding_dim: length of an embedding.
+        recipe: how it was compressed.
+        layers: cost of each operator.
+        scoring: default scoring and its threshold, None when no development list was given.
+        cohort: embeddings for AS-norm.
+        provenance: where it comes from and what the check stage measured; JSON values.
+    """
+
+    name: str
+    kind: Literal["tflite"]
+    model: bytes = field(repr=False)
+    features: FeatureConfig
+    segments: SegmentRule
+    embedding_dim: int
+    recipe: str
+    layers: tuple[LayerProfile, ...] = field(repr=False)
+    scoring: Scoring | None = None
+    cohort: Cohort | None = field(default=None, repr=False)
+    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the model's bytes: the identity that voice prints are bound to."""
+        return sha256_bytes(self.model)
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    file: str
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    schema_version: Literal[1]
+    name: str
+    kind: Literal["tflite"]
+    model: _File
+    features: dict[str, Any]
+    segments: dict[str, int]
+    embedding_dim: int
+    recipe: str
+    layers: list[dict[str, Any]]
+    scoring: dict[str, Any] | None
+    cohort: _File | None
+    provenance: dict[str, Any]
+
+
+def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
+    """Return file name -> content of an artifact's folder; same artifact, same bytes."""
+    files = {"model.tflite": artifact.model}
+    if artifact.cohort is not None:
+        files["cohort.npz"] = artifact.cohort.to_bytes()
+    stated = {name: {"file": name, "sha256": sha256_bytes(data)} for name, data in files.items()}
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "name": artifact.name,
+        "kind": artifact.kind,
+        "recipe": artifact.recipe,
+        "model": stated["model.tflite"],
+        "cohort": stated.get("cohort.npz"),
+        "embedding_dim": artifact.embedding_dim,
+        "scoring": None if artifact.scoring is None else artifact.scoring.to_dict(),
+        "segments": asdict(artifact.segments),
+        "features": artifact.features.to_dict(),
+        "provenance": artifact.provenance,
+        "layers": [layer.to_dict() for layer in artifact.layers],
+    }
+    return {ARTIFACT_FILE: (json.dumps(manifest, indent=1) + "\n").encode(), **files}
+
+
+def save_artifact(folder: Path, artifact: ModelArtifact) -> None:
+    """Write an artifact's folder; an existing one is replaced as a whole.
+
+    Raises:
+        DataError: the place is not writable or the disk is full; an old folder is untouched.
+    """
+    with atomic_folder(folder) as temporary:
+        for name, data in artifact_files(artifact).items():
+            (temporary / name).write_bytes(data)
+
+
+def load_artifact(folder: Path) -> ModelArtifact:
+    """Read an artifact's folder.
+
+    Raises:
+        DataError: a file is missing, damaged (its sha256 differs) or written by a newer version.
+    """
+    manifest = _read_manifest(folder / ARTIFACT_FILE)
+    model = _read_stated(folder, manifest.model)
+    cohort = None if manifest.cohort is None else Cohort.from_bytes(_read_stated(folder, manifest.cohort))
+    try:
+        return ModelArtifact(
+            name=manifest.name,
+            kind=manifest.kind,
+            model=model,
+            features=FeatureConfig.from_dict(manifest.features),
+            segments=SegmentRule(**manifest.segments),
+            embedding_dim=manifest.embedding_dim,
+            recipe=manifest.recipe,
+            layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
+            scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
+            cohort=cohort,
+            provenance=manifest.provenance,
+        )
+    except (TypeError, KeyError, ValueError, EdgeSvError) as error:
+        raise _damaged(folder / ARTIFACT_FILE, str(error)) from error
+
+
+def net_sha256(folder: Path) -> str:
+    """Return the identity of a float net's folder: SHA-256 of its weights and of what decides how they are used.
+
+    Its name and its history do not count: a note added to `net.json` makes no other net.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    try:
+        description = json.loads((folder / "net.json").read_bytes())
+        parts = {name: description[name] for name in ("family", "config", "features", "segments")}
+        parts["weights"] = sha256_file(folder / "weights.npz")
+        beside = {"palettes": folder / PALETTES_FILE, "ranges": folder / RANGES_FILE}
+        parts |= {name: sha256_file(path) for name, path in beside.items() if path.is_file()}
+    except OSError as error:
+        got = f"{error.filename}: {error.strerror}"
+        raise DataError(f"{folder} is not a float net", details={"got": got}) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder / "net.json", str(error)) from error
+    return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
+
+
+def _read_manifest(path: Path) -> _Manifest:
+    try:
+        return _Manifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(f"no converted model in {path.parent}", details={"missing": path.name}) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise _damaged(path, f"{where}: {first['msg']}" if where else first["msg"]) from error
+
+
+def _read_stated(folder: Path, stated: _File) -> bytes:
+    path = folder / Path(stated.file).name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    if sha256_bytes(data) != stated.sha256:
+        raise _damaged(path, f"sha256 {sha256_bytes(data)[:12]}..., {ARTIFACT_FILE} states {stated.sha256[:12]}...")
+    return data
+
+
+def _damaged(path: Path, got: str) -> DataError:
+    return DataError(f"{path} is damaged", details={"got": got}, hint="copy it again, or convert the model again")

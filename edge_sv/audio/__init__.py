@@ -1,0 +1,1 @@
+"""Recordings: read, checked, recorded, and degraded by noise and rooms."""

@@ -1,0 +1,1 @@
+"""Embedding many recordings and scoring trial lists."""

@@ -1,0 +1,181 @@
+"""Golden vectors: what every device must compute, from PCM to the embedding, made with the model that it gets."""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.audio.recording import read_recording
+from edge_sv.frontend.features import compute_features
+from edge_sv.frontend.segments import normalize_length
+from edge_sv.runtimes.tflm_arena import import_tflm
+from edge_sv.system.array_types import Float32, Int8, Int16
+from edge_sv.system.bundled import assets_dir
+from edge_sv.tflite.quantization import TensorFormat
+
+Run = Callable[[Int8], Int8]
+"""The net: (frames, num_mels) int8 -> (embedding_dim,) int8."""
+
+ARENA_BYTES = 64 << 20
+SEED = 20
+FIRST_FEATURES = 64
+"""How many features the C vectors hold in float, to test quantization on the board."""
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenVector:
+    """One recording and everything that is computed from it.
+
+    Args:
+        name: an identifier in C, too.
+        source: where the sound comes from, in words.
+        sample_rate: Hz.
+        pcm: (num_samples,) int16.
+        features: (num_frames, num_mels) float32, normalized.
+        input: (num_segments, frames, num_mels) int8.
+        output: (num_segments, embedding_dim) int8.
+        embedding: (embedding_dim,) float32 of length 1.
+    """
+
+    name: str
+    source: str
+    sample_rate: int
+    pcm: Int16
+    features: Float32
+    input: Int8
+    output: Int8
+    embedding: Float32
+
+    @property
+    def num_segments(self) -> int:
+        """Segments of the recording."""
+        return len(self.input)
+
+    @property
+    def first_features(self) -> Float32:
+        """(n,) the first features of the first segment, before quantization."""
+        return self.features.ravel()[:FIRST_FEATURES]
+
+    def files(self) -> dict[str, bytes]:
+        """Return file name -> content; same vector, same bytes."""
+        return {
+            "pcm.wav": _wav(self.pcm, self.sample_rate),
+            "features.npy": _npy(self.features),
+            "input.npy": _npy(self.input),
+            "input.bin": self.input.tobytes(),
+            "output.npy": _npy(self.output),
+            "output.bin": self.output.tobytes(),
+            "embedding.npy": _npy(self.embedding),
+        }
+
+
+def make_vectors(artifact: ModelArtifact, formats: tuple[TensorFormat, TensorFormat], run: Run) -> list[GoldenVector]:
+    """Make the golden vectors of a model: a synthetic buzz and, where bundled, a synthetic voice.
+
+    Args:
+        artifact: the model.
+        formats: grids of its input and output.
+        run: the net.
+    """
+    num_samples = artifact.features.window_length + artifact.features.hop_length * (
+        artifact.segments.frames + artifact.segments.hop_frames - 1
+    )
+    rate = artifact.features.sample_rate
+    vectors = [_vector("buzz", f"synthetic, seed {SEED}", buzz(num_samples, rate), artifact, formats, run)]
+    voice = next(iter(sorted((assets_dir() / "voices").glob("*.flac"))), None)
+    if voice is not None:
+        pcm = read_recording(voice, sample_rate=rate)[:num_samples]
+        vectors.append(_vector("voice", f"bundled synthetic voice {voice.name}", pcm, artifact, formats, run))
+    return vectors
+
+
+def buzz(num_samples: int, sample_rate: int) -> Int16:
+    """Make a sound with the spectrum of a voice: gliding harmonics under two formants, in syllables, with some noise.
+
+    Returns:
+        (num_samples,) int16; same arguments, same samples.
+    """
+    rng = np.random.default_rng(SEED)
+    t = np.arange(num_samples) / sample_rate
+    pitch_hz = 120 + 25 * np.sin(2 * np.pi * 0.7 * t)
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / sample_rate
+    signal = 0.02 * rng.standard_normal(num_samples)
+    for harmonic in range(1, 1 + int(min(3800, 0.45 * sample_rate) // 150)):
+        frequency = harmonic * pitch_hz
+        formants = sum(np.exp(-(((frequency - center) / 180) ** 2)) for center in (550, 1700))
+        signal += (0.05 / harmonic + formants) * np.sin(harmonic * phase)
+    syllables = 0.15 + 0.85 * np.sin(2 * np.pi * 1.8 * t) ** 2
+    signal *= syllables
+    return np.asarray(np.round(8000 * signal / np.abs(signal).max()), np.int16)
+
+
+def run_tflm(model: bytes, embedding_dim: int) -> Run:
+    """Return the net as TensorFlow Lite Micro computes it.
+
+    Raises:
+        ToolMissing: tflite-micro is not installed.
+    """
+    interpreter = import_tflm().Interpreter.from_bytes(model, arena_size=ARENA_BYTES)
+
+    def run(segment: Int8) -> Int8:
+        interpreter.set_input(segment[np.newaxis, ..., np.newaxis], 0)
+        interpreter.invoke()
+        return np.array(interpreter.get_output(0), np.int8).reshape(embedding_dim)
+
+    return run
+
+
+def run_litert(model: bytes, embedding_dim: int) -> Run:
+    """Return the net as LiteRT's reference kernels compute it, which is what TensorFlow Lite Micro computes."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    interpreter.allocate_tensors()
+    first, last = (d[0]["index"] for d in (interpreter.get_input_details(), interpreter.get_output_details()))
+
+    def run(segment: Int8) -> Int8:
+        interpreter.set_tensor(first, segment[np.newaxis, ..., np.newaxis])
+        interpreter.invoke()
+        return np.array(interpreter.get_tensor(last), np.int8).reshape(embedding_dim)
+
+    return run
+
+
+def _vector(
+    name: str, source: str, pcm: Int16, artifact: ModelArtifact, formats: tuple[TensorFormat, TensorFormat], run: Run
+) -> GoldenVector:
+    features = compute_features(pcm, artifact.features)
+    quantized = formats[0].quantize(artifact.segments.cut(features))
+    output = np.stack([run(segment) for segment in quantized])
+    embedding = normalize_length(normalize_length(formats[1].dequantize(output)).mean(axis=0))
+    return GoldenVector(
+        name=name,
+        source=source,
+        sample_rate=artifact.features.sample_rate,
+        pcm=pcm,
+        features=features,
+        input=quantized,
+        output=output,
+        embedding=embedding,
+    )
+
+
+def _wav(pcm: Int16, sample_rate: int) -> bytes:
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(sample_rate)
+        out.writeframes(pcm.astype("<i2").tobytes())
+    return stream.getvalue()
+
+
+def _npy(array: Float32 | Int8) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""From a model to a package: compress, convert, check, package, each stage made once."""

@@ -1,0 +1,1 @@
+"""What plug-ins add, found by entry point: converters, generators of source code, writers of lookup tables."""

@@ -1,0 +1,120 @@
+"""What a converter is and how one is found: plug-ins by entry point, so that edge_sv needs none of their packages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.errors import DataError, ToolMissing, unknown_name
+from edge_sv.frontend.features import FeatureConfig, compute_features
+from edge_sv.frontend.segments import SegmentRule
+from edge_sv.system.array_types import Float32, Int16
+
+GROUP = "edge_sv.converters"
+MIN_SEGMENTS = 32
+"""Fewer segments leave the range of some activations unseen."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Segments of real speech that show a converter the range of every activation.
+
+    Args:
+        segments: (num_segments, frames, num_mels) float32 normalized features.
+        source: where they come from, for the model's provenance.
+
+    Raises:
+        DataError: fewer than 32 segments, NaN or infinite values, or segments in which nothing changes (silence).
+    """
+
+    segments: Float32
+    source: str
+
+    def __post_init__(self) -> None:
+        segments = self.segments
+        if segments.ndim != 3 or len(segments) < MIN_SEGMENTS:
+            raise DataError(
+                f"calibration needs at least {MIN_SEGMENTS} segments of speech",
+                details={"got": f"{len(segments)} from {self.source}"},
+                hint="give more or longer recordings",
+            )
+        finite = np.isfinite(segments).all(axis=(1, 2))
+        if not finite.all():
+            number = int(np.argmin(finite))
+            raise DataError(f"calibration segment {number} from {self.source} has NaN or infinite values")
+        silent = segments.std(axis=1).mean(axis=1) < 1e-2
+        if silent.any():
+            raise DataError(
+                f"calibration segment {int(np.argmax(silent))} from {self.source} is silent",
+                details={"got": f"{int(silent.sum())} of {len(segments)} segments in which no band changes"},
+                hint="calibrate with speech",
+            )
+
+
+def calibrate(
+    recordings: list[Int16], features: FeatureConfig, segments: SegmentRule, *, source: str, per_recording: int = 1
+) -> Calibration:
+    """Cut calibration segments out of recordings; the first ones of each, so that no voice outweighs the others.
+
+    Args:
+        recordings: (num_samples,) each, at features.sample_rate.
+        features: the model's front end.
+        segments: the model's segments; a recording shorter than one is passed over.
+        source: where the recordings come from.
+        per_recording: segments taken of each recording.
+
+    Raises:
+        DataError: what comes out cannot calibrate a model, see `Calibration`.
+    """
+    frames = [compute_features(pcm, features) for pcm in recordings]
+    long_enough = [f for f in frames if len(f) >= segments.frames]
+    if not long_enough:
+        raise DataError(
+            f"no recording from {source} is as long as a segment",
+            details={"got": f"{len(recordings)} recordings", "segment": f"{segments.frames} frames"},
+        )
+    return Calibration(np.concatenate([segments.cut(f)[:per_recording] for f in long_enough]), source)
+
+
+class Converter(Protocol):
+    """Turns a float net into a converted model."""
+
+    name: str
+    """Of the model files it makes, in their provenance. One that writes another's files in a new form has its name."""
+    version: str
+    """Changes when the same inputs give another result."""
+
+    def convert(self, net: Path, recipe: str, calibration: Calibration) -> ModelArtifact:
+        """Convert a float net's folder.
+
+        Raises:
+            DataError: the net or the calibration cannot be used.
+            UsageError: the converter does not know the recipe.
+        """
+
+    def convert_float(self, net: Path) -> bytes:
+        """Convert the same graph without quantization, tensors named alike: what each layer should compute."""
+
+
+def find_converter(name: str) -> Converter:
+    """Load an installed converter.
+
+    Raises:
+        UsageError: there is none of this name.
+        ToolMissing: it is installed and a package it needs is not.
+    """
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in installed:
+        raise unknown_name("converter", name, installed)
+    try:
+        converter: Converter = installed[name].load()()
+    except ImportError as error:
+        raise ToolMissing(
+            f"converter '{name}' is not usable here", details={"got": str(error)}, hint="pip install 'edge_sv[train]'"
+        ) from error
+    return converter

@@ -1,0 +1,1 @@
+"""Interpreters and compiled code that run a converted model on this computer."""

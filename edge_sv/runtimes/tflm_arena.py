@@ -1,0 +1,150 @@
+"""How much memory TensorFlow Lite Micro needs for a model's tensors: measured, not guessed.
+
+TFLM takes one block, the arena, for tensors, scratch buffers and its own records. The smallest that works is found by
+bisection on the interpreter that was compiled for this computer. On a 32-bit microcontroller the pointers inside TFLM's
+records are half as large, so the same kernels need less than measured here; CMSIS-NN's kernels on the other hand ask
+for scratch buffers that the reference kernels do without. The recommended size has room for those and a margin of 5 %.
+
+An interpreter whose arena is too small may crash, so each trial runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_sv.errors import DataError, ToolMissing
+
+STEP = 16
+"""Alignment of the arena and of everything in it."""
+
+LARGEST = 64 << 20
+MARGIN_PERCENT = 5
+MEASURED_ON = "TensorFlow Lite Micro compiled for x86-64, reference kernels, bisection to 16 bytes"
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Memory for TFLM's tensors.
+
+    Args:
+        measured_bytes: the smallest arena in which the model ran on this computer.
+        scratch_bytes: room for the largest scratch buffer that CMSIS-NN's convolutions may ask for.
+        margin_bytes: 5 % of the measured size, rounded up so that the sum is a multiple of 1 KiB.
+    """
+
+    measured_bytes: int
+    scratch_bytes: int
+    margin_bytes: int
+
+    @property
+    def bytes(self) -> int:
+        """What the device should reserve."""
+        return self.measured_bytes + self.scratch_bytes + self.margin_bytes
+
+
+def measure_arena(model: bytes, *, filters: Sequence[tuple[int, ...]] = ()) -> Arena:
+    """Measure the arena of a model.
+
+    Args:
+        model: a .tflite file.
+        filters: (out, height, width, in) of its convolutions, for CMSIS-NN's scratch buffers.
+
+    Raises:
+        ToolMissing: tflite-micro is not installed.
+        DataError: the model does not run in TensorFlow Lite Micro whatever the arena.
+    """
+    import_tflm()
+    command = [sys.executable, "-m", "edge_sv.runtimes.tflm_arena"]
+    done = subprocess.run(command, input=model, capture_output=True, check=False, env=child_environment())
+    if done.returncode != 0:
+        raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": _last_line(done.stderr)})
+    measured = int(done.stdout)
+    scratch = max((convolution_scratch(shape) for shape in filters), default=0)
+    wanted = measured + scratch + -(-measured * MARGIN_PERCENT // 100)
+    return Arena(measured, scratch, -(-wanted // 1024) * 1024 - measured - scratch)
+
+
+def convolution_scratch(filter_shape: tuple[int, ...]) -> int:
+    """Bound the bytes of CMSIS-NN's im2col buffer for an int8 convolution, from its filter (out, height, width, in).
+
+    The buffer holds two columns of int16 (DSP extension) or four of int8, each rounded up to 8 (MVE).
+
+    Source: CMSIS-NN, arm_convolve_get_buffer_sizes_s8.c.
+    """
+    column = filter_shape[1] * filter_shape[2] * filter_shape[3]
+    return 4 * ((column + 7) // 8 * 8)
+
+
+def import_tflm() -> Any:
+    """Return the module of TensorFlow Lite Micro's interpreter.
+
+    Raises:
+        ToolMissing: tflite-micro is not installed.
+    """
+    try:
+        import tflite_micro
+    except ImportError as error:
+        raise ToolMissing(
+            "tflite-micro is not usable here",
+            details={"got": str(error)},
+            hint="pip install 'edge_sv[micro]' (x86-64 Linux)",
+        ) from error
+    return tflite_micro.runtime
+
+
+def smallest(works: Callable[[int], bool], *, largest: int = LARGEST, step: int = STEP) -> int | None:
+    """Return the smallest multiple of step that works, None when not even `largest` does; `works` is monotonic."""
+    if not works(largest):
+        return None
+    low, high = 0, step
+    while high < largest and not works(high):
+        low, high = high, 2 * high
+    while high - low > step:
+        middle = (low + high) // (2 * step) * step
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high
+
+
+def _runs(runtime: Any, model: bytes, arena_size: int) -> bool:
+    """Build and run the interpreter in a child process."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            runtime.Interpreter.from_bytes(model, arena_size=arena_size).invoke()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def child_environment() -> dict[str, str]:
+    """Let the child import what this process imports, wherever it was started."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+
+
+def _last_line(text: bytes) -> str:
+    lines = text.decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it ended without a word"
+
+
+def _main() -> int:
+    """Read a model on stdin, write the measured bytes on stdout."""
+    runtime, model = import_tflm(), sys.stdin.buffer.read()
+    size = smallest(lambda arena_size: _runs(runtime, model, arena_size))
+    if size is None:
+        runtime.Interpreter.from_bytes(model, arena_size=LARGEST).invoke()  # for the reason
+        return 1
+    sys.stdout.write(f"{size}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

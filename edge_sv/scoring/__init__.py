@@ -1,0 +1,1 @@
+"""Trials, scores, thresholds and error rates."""

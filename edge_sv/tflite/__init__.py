@@ -1,0 +1,1 @@
+"""What lies in a .tflite file: tensors, quantization, operators, metadata."""

@@ -1,0 +1,1 @@
+"""Voice prints, and decisions about who speaks."""

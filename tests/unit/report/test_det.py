@@ -1,0 +1,50 @@
+"""The DET plot: the same points give the same bytes, and the curve lies where the rates are."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from edge_sv.report.det import det_svg
+from edge_sv.scoring.metrics import DetPoints, det_points
+
+pytest.importorskip("matplotlib", reason="DET plots need matplotlib: pip install 'edge_sv[plot]'")
+
+
+def normal_points(distance: float) -> DetPoints:
+    generator = np.random.default_rng(0)
+    labels = np.arange(4000) < 1000
+    return det_points(generator.normal(size=4000) + distance * labels, labels)
+
+
+def test_the_same_points_give_the_same_bytes() -> None:
+    curves = {"near": normal_points(2), "far": normal_points(4)}
+    first = det_svg(curves, title="list")
+    assert det_svg(curves, title="list") == first
+    assert det_svg({"near": curves["near"]}, title="list") != first
+    assert not re.search(rb"20\d\d-\d\d-\d\d", first)
+
+
+def test_it_is_svg_with_labels_as_text() -> None:
+    document = det_svg({"small net": normal_points(2)}, title="a list")
+    root = ElementTree.fromstring(document)
+    assert root.tag.endswith("svg")
+    text = " ".join("".join(element.itertext()) for element in root.iter() if element.tag.endswith("text"))
+    assert "small net: EER 15." in text or "small net: EER 16." in text
+    assert "a list" in text and "miss rate, %" in text and "false-accept rate, %" in text
+
+
+def test_normal_scores_of_equal_variance_draw_a_straight_line() -> None:
+    """That is what normal-deviate axes are for."""
+    document = det_svg({"normal": normal_points(2)}).decode()
+    longest = max(re.findall(r'd="(M[^"]*)"', document), key=len)
+    points = np.array([[float(v) for v in pair] for pair in re.findall(r"[ML] (\S+) (\S+)", longest)])
+    middle = points[np.argsort(points[:, 0])][len(points) // 4 : -len(points) // 4]
+    assert abs(np.corrcoef(middle.T)[0, 1]) > 0.995
+
+
+def test_separated_lists_draw_too() -> None:
+    assert b"EER 0.00%" in det_svg({"perfect": det_points([3, 2, 1, 0], [True, True, False, False])})
