@@ -36,7 +36,7 @@ from edge_sv.cli.output import err_console, progress_bar
 from edge_sv.embedders import Embedder, KerasEmbedder, LiteRTEmbedder
 from edge_sv.errors import DataError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Evaluation, embed_recordings, judge, score_list
+from edge_sv.evaluation.evaluate import Evaluation, compute_evaluation, embed_recordings, score_list
 from edge_sv.pipeline.check_conversion import check_bit_exact
 from edge_sv.pipeline.convert import check_set, compress_with_data, convert_with_data
 from edge_sv.plugins.converter import find_converter
@@ -146,10 +146,10 @@ def evaluate(
         scores = score_list(trials, embeddings)
         parts.append((corpus, trials, scores))
         everyone |= {f"{corpus}/{name}": f"{corpus}/{who}" for name, who in recordings.speakers.items()}
-        lists[corpus] = figures(judge(scores, trials, recordings.speakers))
+        lists[corpus] = figures(compute_evaluation(scores, trials, recordings.speakers))
         for name, file in SUBSETS.items() if corpus == "dsp20" else ():
             subset = read_trials(folder / file)
-            lists[name] = figures(judge(score_list(subset, embeddings), subset, recordings.speakers))
+            lists[name] = figures(compute_evaluation(score_list(subset, embeddings), subset, recordings.speakers))
     pooled = TrialList(
         tuple(
             type(trial)(trial.label, f"{corpus}/{trial.enroll}", f"{corpus}/{trial.test}")
@@ -157,7 +157,7 @@ def evaluate(
             for trial in trials
         )
     )
-    lists[POOLED] = figures(judge(np.concatenate([scores for *_, scores in parts]), pooled, everyone))
+    lists[POOLED] = figures(compute_evaluation(np.concatenate([scores for *_, scores in parts]), pooled, everyone))
     return lists
 
 

@@ -28,7 +28,7 @@ from edge_sv.cli.output import err_console, progress_bar
 from edge_sv.embedders import Embedder, open_artifact, open_embedder
 from edge_sv.errors import DataError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
-from edge_sv.evaluation.evaluate import embed_recordings, judge, score_list
+from edge_sv.evaluation.evaluate import compute_evaluation, embed_recordings, score_list
 from edge_sv.models.reference import ReferenceEmbedder, load_reference_weights
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.scoring.scores import Cohort, Scoring, ScoringKind
@@ -50,7 +50,7 @@ Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ComparedModel:
     """A row of the table: what it is, and how to open it for a condition."""
 
     name: str
@@ -101,10 +101,10 @@ def bundled_models() -> list[str]:
     return [str(path.parent) for path in sorted(assets_dir().glob(f"*/{DEFAULT_RECIPE}/{ARTIFACT_FILE}"))]
 
 
-def converted_net(model: str) -> Candidate:
+def converted_net(model: str) -> ComparedModel:
     """Make the row of a converted net."""
     artifact = open_artifact(model)
-    return Candidate(
+    return ComparedModel(
         artifact.name,
         artifact.recipe,
         len(artifact.model),
@@ -117,15 +117,15 @@ def converted_net(model: str) -> Candidate:
     )
 
 
-def reference_net(weights: Path) -> Candidate:
+def reference_net(weights: Path) -> ComparedModel:
     """Make the row of the pretrained reference net, in float with its author's front end."""
     size = sum(array.nbytes for array in load_reference_weights(weights).values())
     factory = functools.partial(ReferenceEmbedder, weights)
-    return Candidate("reference net", "float of its int8", size, dict.fromkeys(RUNTIMES, factory), None, None)
+    return ComparedModel("reference net", "float of its int8", size, dict.fromkeys(RUNTIMES, factory), None, None)
 
 
 def evaluate_candidate(
-    candidate: Candidate,
+    candidate: ComparedModel,
     data: Path,
     *,
     cache: EmbeddingCache,
@@ -158,7 +158,7 @@ def evaluate_candidate(
                     "default_scoring": default.kind if default else None,
                     "list": name,
                     "condition": condition,
-                    **judge(scores, trials, recordings.speakers, kind=kind, threshold=threshold).to_dict(),
+                    **compute_evaluation(scores, trials, recordings.speakers, kind=kind, threshold=threshold).to_dict(),
                 }
 
 

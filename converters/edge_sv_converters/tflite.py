@@ -28,7 +28,7 @@ from edge_sv.system.array_types import Float32
 from edge_sv.system.native_log import held_native_log
 from edge_sv.tflite.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
 from edge_sv_converters.palettes import write_palettes
-from edge_sv_converters.wide_activations import narrow_ends
+from edge_sv_converters.wide_activations import make_io_int8
 
 # Operators that TensorFlow Lite Micro computes in int8 exactly as LiteRT's reference kernels do. Left out on purpose:
 # SQRT, LOG, EXP (no int8 kernel), SUM and DIV (the two disagree), TILE, POW, GELU (TFLM has none).
@@ -196,7 +196,7 @@ def _tidy(data: bytes, model: Any, *, narrow: float | None = None) -> Any:
     """
     graph = parse_model(data)
     if narrow is not None:
-        narrow_ends(graph, clip=narrow)
+        make_io_int8(graph, clip=narrow)
     graph.metadata = graph.metadataBuffer = graph.signatureDefs = None
     graph.description = b"edge_sv"
     _drop_unused_buffers(graph)

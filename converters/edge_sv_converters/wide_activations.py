@@ -20,7 +20,7 @@ STEPS_PER_STEP = 256
 """Steps of an int16 scale in one of the int8 scale with the same range."""
 
 
-def narrow_ends(graph: Any, *, clip: float) -> None:
+def make_io_int8(graph: Any, *, clip: float) -> None:
     """Give a net with float ends int8 ones.
 
     Args:

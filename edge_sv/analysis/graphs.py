@@ -39,7 +39,7 @@ def read_biases(model: bytes) -> dict[str, Float32]:
     return {layer: _values(graph, tensor) for layer, tensor in _constants(graph, BIASES)}
 
 
-def weight_forms(model: bytes) -> dict[str, tuple[int, int]]:
+def weight_formats(model: bytes) -> dict[str, tuple[int, int]]:
     """Return the bits of each layer's weights as they lie in the file, and how many different integers they are."""
     graph = parse_model(model)
     tensors = dict(_constants(graph, WEIGHTS))

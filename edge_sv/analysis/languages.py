@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.analysis.candidates import Candidate, float_of
+from edge_sv.analysis.compared_models import ComparedModel, float_of
 from edge_sv.errors import DataError, UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
 from edge_sv.evaluation.evaluate import Progress, embed_recordings, score_list
@@ -144,7 +144,7 @@ def read_language_list(path: Path) -> LanguageList:
 
 
 def compare_languages(
-    candidates: Sequence[Candidate],
+    compared: Sequence[ComparedModel],
     listed: LanguageList,
     *,
     cache: EmbeddingCache | None = None,
@@ -154,7 +154,7 @@ def compare_languages(
     """Measure every model's errors (cosine scores) on each language pair of a list.
 
     Args:
-        candidates: models; each is compared with the float net of its name, if that is among them.
+        compared: models; each is compared with the float net of its name, if that is among them.
         listed: the list.
         cache: embeddings computed before.
         jobs: worker processes for embeddings.
@@ -168,7 +168,7 @@ def compare_languages(
     if len(parts) < 2:
         raise UsageError(f"{listed.source}: all trials are {'-'.join(next(iter(parts)))}", hint="give a mixed list")
     scores: dict[str, Float32] = {}
-    for candidate in candidates:
+    for candidate in compared:
         progress = steps(candidate.label) if steps else None
         found = embed_recordings(candidate.open, listed.recordings.files, cache=cache, jobs=jobs, progress=progress)
         scores[candidate.label] = score_list(listed.trials, found)
@@ -179,7 +179,7 @@ def compare_languages(
         if targets.all() or not targets.any():
             skipped[f"{enroll}-{test}"] = f"{targets.sum()} target trials of {targets.size}: no error rates"
             continue
-        pairs.append(_judge(candidates, listed, rows, (enroll, test), scores))
+        pairs.append(_evaluate_pair(compared, listed, rows, (enroll, test), scores))
     return LanguageReport(listed.source, tuple(pairs), skipped)
 
 
@@ -190,8 +190,8 @@ def _divide(listed: LanguageList) -> dict[tuple[str, str], Rows]:
     return {name: np.flatnonzero([pair == name for pair in pairs]) for name in names}
 
 
-def _judge(
-    candidates: Sequence[Candidate],
+def _evaluate_pair(
+    compared: Sequence[ComparedModel],
     listed: LanguageList,
     rows: Rows,
     languages: tuple[str, str],
@@ -201,8 +201,8 @@ def _judge(
     labels, speaker = trials.labels, listed.recordings.speakers
     speakers = ([speaker[trial.enroll] for trial in trials], [speaker[trial.test] for trial in trials])
 
-    def errors(candidate: Candidate) -> LanguageErrors:
-        whole, reference = scores[candidate.label], float_of(candidate, candidates)
+    def errors(candidate: ComparedModel) -> LanguageErrors:
+        whole, reference = scores[candidate.label], float_of(candidate, compared)
         mine, other = whole[rows], None if reference is None else scores[reference.label][rows]
         threshold = metrics.eer_threshold(whole, listed.trials.labels)
         false_accept, false_reject = metrics.error_rates(mine, labels, threshold)
@@ -226,7 +226,7 @@ def _judge(
         trials=len(trials),
         targets=int(labels.sum()),
         speakers=people,
-        errors=tuple(map(errors, candidates)),
+        errors=tuple(map(errors, compared)),
     )
 
 

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.analysis.graphs import read_biases, read_weights, weight_forms, with_weights
-from edge_sv.analysis.twins import convert_float, find_speech, find_twin, float_folder
+from edge_sv.analysis.float_reference import convert_float, find_reference, find_speech, float_folder
+from edge_sv.analysis.graphs import read_biases, read_weights, weight_formats, with_weights
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import open_artifact
 from edge_sv.errors import DataError
-from edge_sv.runtimes.layer_trace import LayerLoss, Tensors, blame_layers, decibel, signal_to_noise, trace_values
+from edge_sv.runtimes.layer_trace import LayerLoss, Tensors, attribute_loss, decibel, signal_to_noise, trace_values
 from edge_sv.system.array_types import Float32
 from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_name
 
@@ -110,18 +110,18 @@ def analyze_layers(
         ToolMissing: TensorFlow is not installed, which converts the float net.
     """
     artifact = open_artifact(model)
-    net = find_twin(model, artifact) if against is None else float_folder(against)
+    net = find_reference(model, artifact) if against is None else float_folder(against)
     speech = find_speech(index)
     segments = speech.segments(artifact.features, artifact.segments, count=SEGMENTS)
     float_model = convert_float(net)
     rounded = with_weights(float_model, read_weights(artifact.model), read_biases(artifact.model))
     traces = []
     for number, segment in enumerate(segments):
-        _tell(progress, number, len(segments))
+        _report(progress, number, len(segments))
         traces.append([trace_values(each, segment) for each in (float_model, rounded, artifact.model)])
-    _tell(progress, len(segments), len(segments))
+    _report(progress, len(segments), len(segments))
     ratios = [signal_to_noise((trace[a], trace[b]) for trace in traces) for a, b in ((0, 2), (0, 1), (1, 2))]
-    losses = blame_layers(artifact.model, ratios[0])
+    losses = attribute_loss(artifact.model, ratios[0])
     if not losses:
         raise DataError(
             f"{model} and {net} have no layer in common",
@@ -143,7 +143,7 @@ def _join(
     losses: list[LayerLoss], ratios: Sequence[Mapping[str, float]], artifact: ModelArtifact, float_model: bytes
 ) -> list[LayerError]:
     total, weights, activations = ratios
-    wanted, got, forms = read_weights(float_model), read_weights(artifact.model), weight_forms(artifact.model)
+    wanted, got, forms = read_weights(float_model), read_weights(artifact.model), weight_formats(artifact.model)
     return [
         LayerError(
             layer=loss.layer,
@@ -183,6 +183,6 @@ def _cosine(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-30))
 
 
-def _tell(progress: Progress | None, done: int, total: int) -> None:
+def _report(progress: Progress | None, done: int, total: int) -> None:
     if progress:
         progress(done, total)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.analysis.candidates import Candidate, float_of
+from edge_sv.analysis.compared_models import ComparedModel, float_of
 from edge_sv.analysis.metadata import DescribedRecording, describe_recordings
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
@@ -193,7 +193,7 @@ class _Set:
 
 
 def probe(
-    candidates: Sequence[Candidate],
+    compared: Sequence[ComparedModel],
     index: Path,
     *,
     tasks: Sequence[str] = (),
@@ -204,7 +204,7 @@ def probe(
     """Ask every task of every corpus that has the metadata for it, on recordings of speakers that were not trained on.
 
     Args:
-        candidates: models; each is compared with the float net of its name, if that is among them.
+        compared: models; each is compared with the float net of its name, if that is among them.
         index: table of speech files.
         tasks: names; none: all.
         cache: embeddings computed before.
@@ -226,12 +226,12 @@ def probe(
         raise DataError(f"{index} answers no task", details={f"{s.task}, {s.corpus}": s.reason for s in skipped})
     files = {str(recording.path): (recording.path,) for each in sets for recording in each.recordings}
     hits: dict[str, list[npt.NDArray[np.bool_]]] = {}
-    for candidate in candidates:
+    for candidate in compared:
         progress = steps(candidate.label) if steps else None
         embeddings = embed_recordings(candidate.open, files, cache=cache, jobs=jobs, progress=progress)
         hits[candidate.label] = [_answer(each, embeddings) for each in sets]
     probes = [
-        _describe(each, candidates, {label: found[number] for label, found in hits.items()})
+        _describe(each, compared, {label: found[number] for label, found in hits.items()})
         for number, each in enumerate(sets)
     ]
     return ProbeReport(tuple(probes), tuple(skipped))
@@ -322,12 +322,12 @@ def _classify(trained: npt.NDArray[np.float64], answers: Texts, tested: npt.NDAr
     return np.asarray(model.fit(trained, answers).predict(tested))
 
 
-def _describe(each: _Set, candidates: Sequence[Candidate], right: Mapping[str, npt.NDArray[np.bool_]]) -> Probe:
+def _describe(each: _Set, compared: Sequence[ComparedModel], right: Mapping[str, npt.NDArray[np.bool_]]) -> Probe:
     counts = Counter(str(answer) for answer in each.answers)
     speakers = np.array([recording.speaker for recording in each.recordings])
     readings = []
-    for candidate in candidates:
-        mine, reference = right[candidate.label].astype(np.float64), float_of(candidate, candidates)
+    for candidate in compared:
+        mine, reference = right[candidate.label].astype(np.float64), float_of(candidate, compared)
         change = None if reference is None else mine - right[reference.label]
         readings.append(
             Reading(

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_sv.analysis.float_reference import convert_float, find_speech
 from edge_sv.analysis.graphs import as_kernel, from_kernel, read_weights, with_weights
-from edge_sv.analysis.twins import convert_float, find_speech
 from edge_sv.analysis.weights import BITS, QUANTIZERS, find_float_net, read_net_json
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule, normalize_length

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from edge_sv.analysis.candidates import find_candidates
+from edge_sv.analysis.compared_models import find_compared_models
 from edge_sv.analysis.languages import LanguageReport, compare_languages, read_language_list
 from edge_sv.analysis.probe import TASKS, ProbeReport
 from edge_sv.analysis.probe import probe as probe_embeddings
@@ -52,9 +52,9 @@ def probe(
       edge-sv analyze probe resnet-nano --data index.csv
       edge-sv analyze probe resnet-nano/palette_w4_ai8 resnet-nano/static_wi8_ai8 --data index.csv --task gender --json
     """
-    candidates = find_candidates(models, runtime=runtime, keras=float_net)
+    compared = find_compared_models(models, runtime=runtime, keras=float_net)
     with show_steps() as steps, _embeddings(cache) as kept:
-        report = probe_embeddings(candidates, data, tasks=task or (), cache=kept, jobs=jobs, steps=steps)
+        report = probe_embeddings(compared, data, tasks=task or (), cache=kept, jobs=jobs, steps=steps)
     if json:
         print_json({"data": str(data), "runtime": runtime, **report.to_dict()})
         return
@@ -85,9 +85,9 @@ def languages(
       edge-sv analyze languages resnet-nano --trials dsp20
       edge-sv analyze languages resnet-nano/palette_w4_ai8 --no-float --trials dsp20/trials_test.txt --json
     """
-    candidates = find_candidates(models, runtime=runtime, keras=float_net)
+    compared = find_compared_models(models, runtime=runtime, keras=float_net)
     with show_steps() as steps, _embeddings(cache) as kept:
-        report = compare_languages(candidates, read_language_list(trials), cache=kept, jobs=jobs, steps=steps)
+        report = compare_languages(compared, read_language_list(trials), cache=kept, jobs=jobs, steps=steps)
     if json:
         print_json({"runtime": runtime, **report.to_dict()})
         return

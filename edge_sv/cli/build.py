@@ -8,9 +8,9 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from edge_sv.cli.bit_widths import show_widths
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
-from edge_sv.cli.widths import show_widths
 from edge_sv.errors import UsageError, unknown_name
 from edge_sv.pipeline.build import DEFAULT_MODEL, DEFAULT_TARGET, Build, Plan, StageOutcome, build, plan
 from edge_sv.pipeline.package_stage import Limits
@@ -119,7 +119,7 @@ def command(
             limits=limits,
             budget=weights,
             code=code,
-            listen=_tell,
+            listen=_report,
             steps=steps,
         )
     if json:
@@ -157,7 +157,7 @@ def parse_plan(name: str | None) -> PlanName | None:
     return None
 
 
-def _tell(stage: StageOutcome) -> None:
+def _report(stage: StageOutcome) -> None:
     line = f"{stage.name:<8}  {stage.status:<9}  {stage.seconds:6.1f} s  {stage.note}"
     err_console().print(line, markup=False, soft_wrap=True)
 

@@ -89,7 +89,7 @@ def _print(demo: Demo) -> None:
     table.add_column("decision")
     for column in ("float score", "difference"):
         table.add_column(column, justify="right")
-    for heard in demo.heard:
+    for heard in demo.verified:
         score, accepted = heard.decision.score, heard.decision.accepted
         beside = ("-", "-")
         if heard.float_score is not None:
@@ -119,7 +119,7 @@ def _print_emulation(emulation: Emulation, demo: Demo) -> None:
     for column in ("score", "difference"):
         table.add_column(column, justify="right")
     table.add_column("decision")
-    for verified, heard in zip(emulation.verified, demo.heard, strict=True):
+    for verified, heard in zip(emulation.verified, demo.verified, strict=True):
         decision = "[green]accepted[/green]" if verified.accepted else "[red]rejected[/red]"
         score, difference = "-", "-"
         if verified.score is not None:
@@ -157,6 +157,6 @@ def _document(demo: Demo) -> dict[str, object]:
                 "accepted": heard.decision.accepted,
                 "float_score": heard.float_score,
             }
-            for heard in demo.heard
+            for heard in demo.verified
         ],
     }

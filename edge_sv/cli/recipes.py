@@ -14,7 +14,7 @@ from edge_sv.recipes.recipe import (
     CompressionRecipe,
     FineTuning,
     LayerRule,
-    MixedWidths,
+    MixedBitWidths,
     load_recipe,
     recipe_names,
 )
@@ -77,7 +77,7 @@ def _values(rule: LayerRule) -> str:
     return f"{rule.quantizer}, by {rule.granularity}: {first}"
 
 
-def _widths(mixed: MixedWidths) -> str:
+def _widths(mixed: MixedBitWidths) -> str:
     widths = f"{', '.join(map(str, mixed.bits[:-1]))} or {mixed.bits[-1]}"
     budget = f"{mixed.budget:,} bytes" if mixed.budget else f"as many bytes as with {mixed.mean_bits:g} bits everywhere"
     measure = {"hessian": "the Hessian's trace", "embedding": "the measured change of embeddings"}[mixed.sensitivity]

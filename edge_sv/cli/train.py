@@ -81,7 +81,7 @@ def command(
     if dry_run:
         _show_plan(run, inputs, as_json)
         return
-    with _told_on_interruption(run, folder), progress_bar() as bar:
+    with _resume_hint_on_interruption(run, folder), progress_bar() as bar:
         description = train(run, inputs, folder, progress=_reporter(bar), on_epoch=_epoch_teller(bar, run))
     _show_result(folder, description.provenance, as_json)
 
@@ -100,7 +100,7 @@ def _teacher_opener(reference: Path | None) -> Callable[[str], Teacher]:
 
 
 @contextmanager
-def _told_on_interruption(run: TrainConfig, folder: Path) -> Iterator[None]:
+def _resume_hint_on_interruption(run: TrainConfig, folder: Path) -> Iterator[None]:
     """Say where the run stands when it starts, and how to go on when it is interrupted."""
     from edge_sv.training.fit import read_history
 
@@ -159,9 +159,9 @@ def _show_result(folder: Path, provenance: Mapping[str, Any], as_json: bool) -> 
 
 def _show_plan(run: TrainConfig, inputs: Inputs, as_json: bool) -> None:
     with held_native_log():
-        from edge_sv.training.plan import make_plan
+        from edge_sv.training.dry_run import describe_run
 
-        plan = make_plan(run, inputs)
+        plan = describe_run(run, inputs)
     if as_json:
         print_json(asdict(plan))
         return

@@ -62,7 +62,7 @@ class _Node:
 
 
 def plan_activations(model: tf_keras.Model) -> Activations:
-    """Find the integer tensors of a net that `quantization_aware.spell_out` has prepared.
+    """Find the integer tensors of a net that `quantization_aware.expand_layers` has prepared.
 
     Raises:
         UsageError: a layer of a kind that is not known here.

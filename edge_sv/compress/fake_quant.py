@@ -6,12 +6,12 @@ calibrated and are learned, and a layer that only moves values has no quantizer 
 
     activation  Q(x) = clip(round(x / s) s, low, high), s = (high - low) / 255, low and high shifted so that 0 is exact
     range       low = low0 exp(a), high = high0 exp(b): low0, high0 calibrated, a, b learned; an end at 0 stays there
-    weight      Q(w) = s round(clip(w / s, -n, n)), n = 2^(bits-1) - 1, s(o) = reach(o) rms(o) / n for output channel o
+    weight      Q(w) = s round(clip(w / s, -n, n)), n = 2^(bits-1) - 1, s(o) = clip_ratio(o) rms(o) / n, channel o
 
 Gradients pass where a value is within its range, and what is clipped moves the range's end. Source: arXiv 1712.05877,
 section 3 (fake quantization); logarithms of the ends as what is learned: S. Jain et al., Trained Quantization
 Thresholds, arXiv 1903.08066, section 3, whose gradient has a term for the rounding, too, that is left out here. The
-reach of a channel, chosen where the squared error of its weights is least, is ours.
+clip_ratio of a channel, chosen where the squared error of its weights is least, is ours.
 """
 
 from __future__ import annotations
@@ -108,18 +108,18 @@ class KernelRange(Quantizer):  # type: ignore[misc]
 
     Args:
         bits: of a weight.
-        reach: (out,) root mean squares of a channel at which its range ends.
+        clip_ratio: (out,) root mean squares of a channel at which its range ends.
     """
 
-    def __init__(self, bits: int, reach: Float32) -> None:
-        self.bits, self.reach = bits, reach
+    def __init__(self, bits: int, clip_ratio: Float32) -> None:
+        self.bits, self.clip_ratio = bits, clip_ratio
 
     @classmethod
     def of(cls, layer: tf_keras.layers.Layer, bits: int) -> KernelRange:
         """Make the quantizer of a convolution from its float kernel; a depthwise one has a channel for each input."""
         kernel = kernel_of(layer).numpy()
         is_depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
-        return cls(bits, find_reach(kernel.reshape(-1, kernel.shape[2 if is_depthwise else 3]), bits))
+        return cls(bits, find_clip_ratio(kernel.reshape(-1, kernel.shape[2 if is_depthwise else 3]), bits))
 
     def build(self, tensor_shape: Any, name: str, layer: tf_keras.layers.Layer) -> dict[str, Any]:
         """Make nothing: ranges follow from the weights."""
@@ -130,7 +130,7 @@ class KernelRange(Quantizer):  # type: ignore[misc]
         """Compute Q(w)."""
         limits = tf.stop_gradient(self._limits(inputs))
         rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
-            tf.reshape(inputs, (-1, len(self.reach))), -limits, limits, num_bits=self.bits, narrow_range=True
+            tf.reshape(inputs, (-1, len(self.clip_ratio))), -limits, limits, num_bits=self.bits, narrow_range=True
         )
         return tf.reshape(rounded, inputs.shape)
 
@@ -152,12 +152,12 @@ class KernelRange(Quantizer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Return what makes the quantizer again."""
-        return {"bits": self.bits, "reach": self.reach.tolist()}
+        return {"bits": self.bits, "clip_ratio": self.clip_ratio.tolist()}
 
     def _limits(self, kernel: Tensor) -> Tensor:
         """Return where each output channel's range ends, (out,)."""
-        columns = tf.reshape(kernel, (-1, len(self.reach)))
-        return tf.maximum(tf.sqrt(tf.reduce_mean(columns**2, axis=0)) * self.reach, SMALLEST)
+        columns = tf.reshape(kernel, (-1, len(self.clip_ratio)))
+        return tf.maximum(tf.sqrt(tf.reduce_mean(columns**2, axis=0)) * self.clip_ratio, SMALLEST)
 
 
 SMALLEST = 1e-8
@@ -280,7 +280,7 @@ def wrap(model: tf_keras.Model, configs: Mapping[str, LayerConfig]) -> tf_keras.
         return tfmot.quantization.keras.quantize_apply(annotated, PlannedScheme(configs))
 
 
-def find_reach(kernel: Float32, bits: int) -> Float32:
+def find_clip_ratio(kernel: Float32, bits: int) -> Float32:
     """Find where each output channel's range ends best: the squared error of its rounded weights is least.
 
     Args:

@@ -36,7 +36,7 @@ class Extras:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-class TrainableForm(Protocol):
+class TrainableMethod(Protocol):
     """A net's form under compression, made from the float net and a recipe."""
 
     def trainable(self, model: Model, crops: Crops) -> Model:

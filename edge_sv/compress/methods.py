@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge_sv.compress.method import TrainableForm
-from edge_sv.compress.mixed import plan_mixed
-from edge_sv.compress.straight_through import plan_compression
-from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.compress.method import TrainableMethod
+from edge_sv.compress.mixed import mixed_method
+from edge_sv.compress.straight_through import straight_through_method
+from edge_sv.recipes.bit_allocation import BitAllocation
 from edge_sv.recipes.recipe import CompressionRecipe
 
 
-def plan_form(
-    model: Any, recipe: CompressionRecipe, *, widths: WidthPlan | None = None, epochs: int = 0
-) -> TrainableForm:
+def choose_method(
+    model: Any, recipe: CompressionRecipe, *, widths: BitAllocation | None = None, epochs: int = 0
+) -> TrainableMethod:
     """Make the form in which a float net trains under a recipe.
 
     Args:
@@ -27,13 +27,13 @@ def plan_form(
     """
     if recipe.mixed is not None:
         assert widths is not None, "a recipe that chooses widths has a plan by now"
-        return plan_mixed(model, recipe, widths, epochs=epochs)
+        return mixed_method(model, recipe, widths, epochs=epochs)
     if any(rule.quantizer == "cluster" for rule in recipe.rules):
-        from edge_sv.compress.cluster import plan_clusters  # TFMOT, too
+        from edge_sv.compress.cluster import cluster_method  # TFMOT, too
 
-        return plan_clusters(model, recipe, epochs=epochs)
+        return cluster_method(model, recipe, epochs=epochs)
     if any(rule.quantizer == "fake_quant" for rule in recipe.rules):
-        from edge_sv.compress.quantization_aware import plan_quantization_aware  # TFMOT, seconds to import
+        from edge_sv.compress.quantization_aware import quantization_aware_method  # TFMOT, seconds to import
 
-        return plan_quantization_aware(model, recipe)
-    return plan_compression(model, recipe)
+        return quantization_aware_method(model, recipe)
+    return straight_through_method(model, recipe)

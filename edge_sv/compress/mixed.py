@@ -21,13 +21,13 @@ import numpy as np
 import tf_keras
 
 from edge_sv.compress.method import Crops, Extras
-from edge_sv.compress.sensitivity import MEASURES, Notebook, Progress
+from edge_sv.compress.sensitivity import MEASURES, Progress, ResultJournal
 from edge_sv.compress.straight_through import CompressedConv2D, NetCompression, find_layers
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import encode_weights
-from edge_sv.recipes.bit_allocation import Choice, WidthPlan, allocate
+from edge_sv.recipes.bit_allocation import BitAllocation, Choice, allocate
 from edge_sv.recipes.quantizers import make_grid, quantize
-from edge_sv.recipes.recipe import CONVERTER_BITS, CompressionRecipe, LayerRule, MixedWidths
+from edge_sv.recipes.recipe import CONVERTER_BITS, CompressionRecipe, LayerRule, MixedBitWidths
 from edge_sv.recipes.weight_bytes import (
     WIDTHS,
     WeightBytes,
@@ -35,8 +35,8 @@ from edge_sv.recipes.weight_bytes import (
     net_bytes,
     palette_bytes,
     shared_bytes,
+    sign_flipped_channels,
     total_bytes,
-    turned_channels,
 )
 from edge_sv.system.array_types import Float32
 from edge_sv.system.files import sha256_bytes
@@ -57,7 +57,7 @@ class _Rounded:
 
 def plan_widths(
     model: tf_keras.Model, recipe: CompressionRecipe, crops: Float32, *, source: str, cache: Path, progress: Progress
-) -> WidthPlan:
+) -> BitAllocation:
     """Choose the widths of a float net's layers.
 
     Args:
@@ -81,7 +81,7 @@ def plan_widths(
         model,
         {name: {bits: form.values for bits, form in forms.items()} for name, forms in rounded.items()},
         crops,
-        notebook=Notebook(cache / f"sensitivity-{_key(model, crops, mixed, rules)}.json"),
+        journal=ResultJournal(cache / f"sensitivity-{_key(model, crops, mixed, rules)}.json"),
         progress=progress,
     )
     choices = {
@@ -100,7 +100,7 @@ def plan_widths(
     return plan
 
 
-def plan_mixed(model: tf_keras.Model, recipe: CompressionRecipe, widths: WidthPlan, *, epochs: int) -> MixedForm:
+def mixed_method(model: tf_keras.Model, recipe: CompressionRecipe, widths: BitAllocation, *, epochs: int) -> MixedForm:
     """Make the form in which a net trains under a plan of widths, for so many epochs.
 
     Raises:
@@ -144,7 +144,7 @@ class MixedForm:
         stages: of each epoch, the largest width that is rounded.
     """
 
-    def __init__(self, compression: NetCompression, widths: WidthPlan, stages: Sequence[int]) -> None:
+    def __init__(self, compression: NetCompression, widths: BitAllocation, stages: Sequence[int]) -> None:
         self._compression, self._widths, self._stages = compression, widths, tuple(stages)
         self._limit = max((grid.bits for grid in compression.grids.values()), default=0)
         self._layers: list[CompressedConv2D] = []
@@ -171,7 +171,7 @@ class MixedForm:
         return Extras(extras.palettes, extras.files, figures, {"widths": self._widths.to_dict()})
 
 
-def _round_layer(model: tf_keras.Model, name: str, rule: LayerRule, mixed: MixedWidths) -> dict[int, _Rounded]:
+def _round_layer(model: tf_keras.Model, name: str, rule: LayerRule, mixed: MixedBitWidths) -> dict[int, _Rounded]:
     """Round a layer to every width that it may have: bits -> kernel and bytes."""
     assert rule.quantizer is not None, "find_layers finds those that have one"
     kernel = _kernel(model, name)
@@ -185,11 +185,13 @@ def _round_layer(model: tf_keras.Model, name: str, rule: LayerRule, mixed: Mixed
             palette = quantize(
                 kernel, make_grid(rule.quantizer, kernel, bits, per_channel=rule.granularity == "channel")
             )
-            forms[bits] = _Rounded(palette.weights(), palette_bytes(palette, turned=turned_channels(model, name)))
+            forms[bits] = _Rounded(
+                palette.weights(), palette_bytes(palette, sign_flipped=sign_flipped_channels(model, name))
+            )
     return forms
 
 
-def _mean_bytes(model: tf_keras.Model, rules: Collection[str], mixed: MixedWidths) -> int:
+def _mean_bytes(model: tf_keras.Model, rules: Collection[str], mixed: MixedBitWidths) -> int:
     """Return what the layers take at the mean bits, between two widths in proportion."""
     shapes = [model.get_layer(name).kernel.shape for name in rules]
     sizes = [total_bytes(shared_bytes(tuple(shape), bits) for shape in shapes) for bits in WIDTHS]
@@ -207,7 +209,7 @@ def _int8(kernel: Float32) -> Float32:
     return np.asarray(np.rint(kernel / scales) * scales, np.float32)
 
 
-def _key(model: tf_keras.Model, crops: Float32, mixed: MixedWidths, rules: dict[str, LayerRule]) -> str:
+def _key(model: tf_keras.Model, crops: Float32, mixed: MixedBitWidths, rules: dict[str, LayerRule]) -> str:
     """Identify measurements: the net, the crops and the method; rounding counts where it is measured itself."""
     known: list[Any] = [NOTEBOOK_VERSION, mixed.sensitivity, sha256_bytes(encode_weights(model))]
     known += [sha256_bytes(np.ascontiguousarray(crops).tobytes()), list(crops.shape)]

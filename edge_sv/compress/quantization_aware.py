@@ -98,7 +98,7 @@ class RoundInput(tf_keras.layers.Layer):  # type: ignore[misc]
         return {**super().get_config(), "limit": self.limit}
 
 
-def spell_out(model: tf_keras.Model, *, clip: float | None = None) -> tf_keras.Model:
+def expand_layers(model: tf_keras.Model, *, clip: float | None = None) -> tf_keras.Model:
     """Copy a net, its weights too, with a layer for each operator that it becomes on the device.
 
     Args:
@@ -138,7 +138,7 @@ def with_rounded_activations(model: tf_keras.Model, ranges: Mapping[str, Range],
     Raises:
         UsageError: the ranges are not this net's.
     """
-    spelled = spell_out(model, clip=clip)
+    spelled = expand_layers(model, clip=clip)
     plan = plan_activations(spelled)
     if set(ranges) != set(plan.rounded.values()):
         different = sorted(set(ranges) ^ set(plan.rounded.values()))
@@ -172,7 +172,7 @@ class QuantizationAware:
         Raises:
             UsageError: a layer of a kind that cannot be rounded.
         """
-        plain = spell_out(model)
+        plain = expand_layers(model)
         self._plan = plan_activations(plain)
         ranges = {group: LearnedRange() for group in self._plan.rounded.values()}
         outputs: dict[str, Quantizer] = {name: ranges[group] for name, group in self._plan.rounded.items()}
@@ -235,7 +235,7 @@ def measure_ranges(model: tf_keras.Model, plan: Activations, crops: Float32) -> 
     return {group: (low, high) if high > low else (low, low + 1.0) for group, (low, high) in ranges.items()}
 
 
-def plan_quantization_aware(model: tf_keras.Model, recipe: CompressionRecipe) -> QuantizationAware:
+def quantization_aware_method(model: tf_keras.Model, recipe: CompressionRecipe) -> QuantizationAware:
     """Read off a recipe which kernels have how many bits; convolutions without a rule have 8.
 
     Raises:

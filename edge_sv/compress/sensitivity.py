@@ -46,7 +46,7 @@ SETTLED = 0.05
 """Relative standard error at which a layer's trace counts as known."""
 
 
-class Notebook:
+class ResultJournal:
     """Results that outlive a killed search: each is on disk as soon as it is noted.
 
     Args:
@@ -76,7 +76,7 @@ def measure_hessian(
     rounded: Mapping[str, Mapping[int, Float32]],
     crops: Float32,
     *,
-    notebook: Notebook,
+    journal: ResultJournal,
     progress: Progress,
 ) -> dict[str, dict[int, float]]:
     """Estimate s_i(b) by the trace of the Hessian.
@@ -85,13 +85,13 @@ def measure_hessian(
         model: the float net.
         rounded: layer -> bits -> its kernel at these bits.
         crops: (n, frames, num_mels, 1).
-        notebook: of this net and these crops.
+        journal: of this net and these crops.
         progress: told of every probe.
 
     Returns:
         layer -> bits -> sensitivity.
     """
-    traces = hessian_traces(model, crops, notebook=notebook, progress=progress)
+    traces = hessian_traces(model, crops, journal=journal, progress=progress)
     found = {}
     for name, kernels in rounded.items():
         kernel = model.get_layer(name).kernel.numpy()
@@ -101,7 +101,7 @@ def measure_hessian(
 
 
 def hessian_traces(
-    model: tf_keras.Model, crops: Float32, *, notebook: Notebook, progress: Progress
+    model: tf_keras.Model, crops: Float32, *, journal: ResultJournal, progress: Progress
 ) -> dict[str, float]:
     """Estimate Tr(H_i) of every layer that has a kernel; arguments as `measure_hessian`.
 
@@ -129,7 +129,7 @@ def hessian_traces(
     rows: list[list[float]] = []
     while len(rows) < MIN_PROBES or (len(rows) < MAX_PROBES and _standard_error(rows) > SETTLED):
         number = len(rows)
-        rows.append(notebook.fetch(f"probe {number}", lambda: probe(number)))  # noqa: B023 (called at once)
+        rows.append(journal.fetch(f"probe {number}", lambda: probe(number)))  # noqa: B023 (called at once)
         progress(len(rows), max(MIN_PROBES, len(rows)), "sensitivity")
     return {layer.name: float(trace) for layer, trace in zip(layers, np.mean(rows, axis=0), strict=True)}
 
@@ -139,12 +139,12 @@ def measure_embedding(
     rounded: Mapping[str, Mapping[int, Float32]],
     crops: Float32,
     *,
-    notebook: Notebook,
+    journal: ResultJournal,
     progress: Progress,
 ) -> dict[str, dict[int, float]]:
     """Measure s_i(b) with one layer rounded at a time; arguments and result as `measure_hessian`.
 
-    Results are noted by layer and bits, so a notebook is of one choice of quantizers.
+    Results are noted by layer and bits, so a journal is of one choice of quantizers.
     """
     run = tf.function(lambda batch: _directions(model, batch))
 
@@ -166,7 +166,7 @@ def measure_embedding(
             finally:
                 kernel.assign(before)
 
-        found[name][bits] = notebook.fetch(f"{name} {bits}", loss)[0]
+        found[name][bits] = journal.fetch(f"{name} {bits}", loss)[0]
         progress(number, len(pairs), "sensitivity")
     return found
 

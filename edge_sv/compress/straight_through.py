@@ -48,7 +48,7 @@ class CompressedConv2D(tf_keras.layers.Conv2D):  # type: ignore[misc]
 def round_to_grid(kernel: Any, grid: Grid) -> Any:
     """Compute Q(W) of a (height, width, in, out) kernel, as `quantize(W, grid).weights()` does."""
     rms = tf.sqrt(tf.reduce_mean(kernel**2, axis=(0, 1, 2)))
-    normalized = kernel / tf.maximum(grid.reach * rms, 1e-30)
+    normalized = kernel / tf.maximum(grid.clip_ratio * rms, 1e-30)
     levels = grid.levels
     middles = (levels[..., 1:] + levels[..., :-1]) / 2
     if levels.ndim == 1:
@@ -83,13 +83,13 @@ class NetCompression:
         def clone(layer: Any) -> Any:
             if layer.name not in self.grids:
                 return layer.__class__.from_config(layer.get_config())
-            twin = CompressedConv2D.from_config(layer.get_config())
-            twin.grid = self.grids[layer.name]
-            return twin
+            copy = CompressedConv2D.from_config(layer.get_config())
+            copy.grid = self.grids[layer.name]
+            return copy
 
-        twin = tf_keras.models.clone_model(model, clone_function=clone)
-        twin.set_weights(model.get_weights())
-        return twin
+        copy = tf_keras.models.clone_model(model, clone_function=clone)
+        copy.set_weights(model.get_weights())
+        return copy
 
     def begin_epoch(self, _epoch: int) -> bool:
         """Prepare nothing: all layers are rounded from the first step on."""
@@ -110,7 +110,7 @@ class NetCompression:
         return palettes
 
 
-def plan_compression(model: tf_keras.Model, recipe: CompressionRecipe) -> NetCompression:
+def straight_through_method(model: tf_keras.Model, recipe: CompressionRecipe) -> NetCompression:
     """Make the grids that a recipe asks for from a float net's weights.
 
     Raises:

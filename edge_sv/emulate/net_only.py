@@ -25,7 +25,7 @@ FLOAT_ULPS = 4
 _INFERENCE = re.compile(r"^inference (\d+)$", re.MULTILINE)
 
 
-def emulate_bare(package: DevicePackage, board: Board, *, listen: Callable[[str], None]) -> Emulation:
+def emulate_net_only(package: DevicePackage, board: Board, *, listen: Callable[[str], None]) -> Emulation:
     """Run a bare net's golden vectors on an emulated board.
 
     Args:

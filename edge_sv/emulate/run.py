@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_sv.emulate.board import Board
-from edge_sv.emulate.net_only import emulate_bare
+from edge_sv.emulate.net_only import emulate_net_only
 from edge_sv.emulate.report import Emulation
 from edge_sv.emulate.speaker import Recordings, emulate_speaker
 from edge_sv.emulate.tflm import emulate_tflm
@@ -52,7 +52,7 @@ def emulate(
         return emulate_speaker(package, board, enroll=enroll, verify=verify, listen=listen)
     if enroll or verify:
         raise UsageError(f"{package.path} holds a bare net, which takes no recordings")
-    return emulate_bare(package, board, listen=listen)
+    return emulate_net_only(package, board, listen=listen)
 
 
 def check_exact(done: Emulation) -> None:

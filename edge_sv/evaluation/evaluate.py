@@ -119,7 +119,9 @@ def evaluate(
     shipped = scoring if isinstance(scoring, Scoring) else None
     kind: ScoringKind = scoring.kind if isinstance(scoring, Scoring) else scoring
     scores = score_list(trials, embeddings, kind=kind, cohort=cohort, top_n=shipped.top_n if shipped else 100)
-    return judge(scores, trials, recordings.speakers, kind=kind, threshold=shipped.threshold if shipped else None)
+    return compute_evaluation(
+        scores, trials, recordings.speakers, kind=kind, threshold=shipped.threshold if shipped else None
+    )
 
 
 def model_scoring(model: Path | str, *, runtime: str | None = None) -> tuple[Scoring | None, Cohort | None]:
@@ -159,7 +161,7 @@ def score_list(
     return score_trials(matrix, (enroll, test), kind=kind, cohort=cohort, top_n=top_n)
 
 
-def judge(
+def compute_evaluation(
     scores: Float32,
     trials: TrialList,
     speakers: Mapping[str, str],
@@ -174,7 +176,7 @@ def judge(
         trials: the list.
         speakers: recording id -> speaker. Where they contradict the labels the intervals are None.
         kind: how the scores were made.
-        threshold: the model's own; None: judge at this list's EER threshold.
+        threshold: the model's own; None: compute_evaluation at this list's EER threshold.
     """
     labels = trials.labels
     eer_threshold = metrics.eer_threshold(scores, labels)
@@ -249,7 +251,7 @@ def embed_recordings(
     done = {name: vector for name, key in keys.items() if cache and (vector := cache.get(key)) is not None}
     todo = [(name, tuple(paths)) for name, paths in files.items() if name not in done]
     jobs = min(jobs or len(os.sched_getaffinity(0)), len(todo))
-    _tell(progress, len(done), len(files))
+    _report(progress, len(done), len(files))
     if factory and jobs > 1 and len(todo) >= _WORTH_A_POOL:
         start = functools.partial(_start_worker, factory, noise)
         arriving: Iterator[tuple[str, Float32]] = map_in_processes(_run_worker, todo, jobs=jobs, start=start)
@@ -259,7 +261,7 @@ def embed_recordings(
         done[name] = vector
         if cache:
             cache.put(keys[name], vector)
-        _tell(progress, len(done), len(files))
+        _report(progress, len(done), len(files))
     return {name: done[name] for name in files}
 
 
@@ -309,6 +311,6 @@ def _run_worker(task: _Task) -> tuple[str, Float32]:
     return _worker.embed(task)
 
 
-def _tell(progress: Progress | None, done: int, total: int) -> None:
+def _report(progress: Progress | None, done: int, total: int) -> None:
     if progress:
         progress(done, total)

@@ -27,7 +27,7 @@ from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.models.xvector import XVectorConfig, build_xvector
 from edge_sv.system.files import write_atomic
 from edge_sv.system.npz import read_arrays
-from edge_sv.system.validation import reasons
+from edge_sv.system.validation import explain_validation_error
 
 NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig | ReDimNetConfig
 FAMILIES: dict[str, tuple[type[NetConfig], Any]] = {
@@ -117,7 +117,7 @@ def net_config(family: str, values: dict[str, Any]) -> NetConfig:
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
-        raise UsageError(f"impossible {family} configuration", details=reasons(error)) from error
+        raise UsageError(f"impossible {family} configuration", details=explain_validation_error(error)) from error
 
 
 def build_net(description: NetDescription, *, frames: int | None = None) -> tf_keras.Model:

@@ -79,7 +79,7 @@ def buffer_bytes(artifact: ModelArtifact) -> int:
     return artifact.segments.frames * artifact.features.num_mels + 4 * (2 * artifact.embedding_dim + nearest)
 
 
-class Costed(Protocol):
+class HasLayerCosts(Protocol):
     """What a budget is checked for."""
 
     @property
@@ -92,7 +92,7 @@ class Costed(Protocol):
 
 
 def check_budget(
-    net: Costed,
+    net: HasLayerCosts,
     target: Target,
     footprint: Footprint,
     *,

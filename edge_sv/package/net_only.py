@@ -35,7 +35,7 @@ Arrays = Sequence[npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class BareNet:
+class NetOnlyModel:
     """A .tflite without a front end.
 
     Args:
@@ -63,7 +63,7 @@ class BareNet:
 
 
 @dataclass(frozen=True, eq=False)
-class BareVector:
+class NetOnlyVector:
     """Inputs and what TensorFlow Lite Micro made of them; `name` is an identifier in C, too."""
 
     name: str
@@ -81,7 +81,7 @@ class BareVector:
         }
 
 
-def read_bare(path: Path) -> BareNet:
+def read_net_only(path: Path) -> NetOnlyModel:
     """Read any .tflite; what is wrong with it shows when it is generated.
 
     Raises:
@@ -91,21 +91,21 @@ def read_bare(path: Path) -> BareNet:
         model = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
-    return BareNet(path.stem, model)
+    return NetOnlyModel(path.stem, model)
 
 
-def generate_bare(net: BareNet, code: CodeOptions) -> GeneratedNet:
+def generate_net_only(net: NetOnlyModel, code: CodeOptions) -> GeneratedNet:
     """Write a bare net as C; errors as `Generator.generate`."""
     generator = find_generator(GENERATOR)
     return generator.generate(net.model, prefix=code.prefix, banner=net.banner, speaker=False, plan=code.plan)
 
 
-def measure_bare(generated: GeneratedNet) -> Footprint:
+def measure_net_only(generated: GeneratedNet) -> Footprint:
     """Say what a bare net costs."""
     return Footprint(generated.constant_bytes, code_bytes=CODE_BYTES, state_bytes=generated.ram_bytes)
 
 
-def make_bare_vectors(net: BareNet, generated: GeneratedNet) -> list[BareVector]:
+def make_net_only_vectors(net: NetOnlyModel, generated: GeneratedNet) -> list[NetOnlyVector]:
     """Run seeded random inputs through TensorFlow Lite Micro.
 
     Raises:
@@ -116,24 +116,24 @@ def make_bare_vectors(net: BareNet, generated: GeneratedNet) -> list[BareVector]
     inputs = [[_values(port, name, rng) for port in generated.inputs] for name in VECTORS]
     outputs = run_isolated(net.model, inputs)
     return [
-        BareVector(name, f"random, seed {SEED}", given, got)
+        NetOnlyVector(name, f"random, seed {SEED}", given, got)
         for name, given, got in zip(VECTORS, inputs, outputs, strict=True)
     ]
 
 
-def write_bare_package(
-    net: BareNet,
+def write_net_only_package(
+    net: NetOnlyModel,
     target: Target,
     out: Path,
     *,
-    vectors: Sequence[BareVector],
+    vectors: Sequence[NetOnlyVector],
     code: CodeOptions,
     max_flash: int | None = None,
     max_ram: int | None = None,
 ) -> DevicePackage:
     """Write a package; arguments and errors as `write.write_package`."""
-    generated = generate_bare(net, code)
-    footprint = measure_bare(generated)
+    generated = generate_net_only(net, code)
+    footprint = measure_net_only(generated)
     check_budget(net, target, footprint, max_flash=max_flash, max_ram=max_ram)
     manifest = _describe(net, target, footprint, generated, code, vectors)
     context = {
@@ -156,12 +156,12 @@ def write_bare_package(
 
 
 def _describe(
-    net: BareNet,
+    net: NetOnlyModel,
     target: Target,
     footprint: Footprint,
     generated: GeneratedNet,
     code: CodeOptions,
-    vectors: Sequence[BareVector],
+    vectors: Sequence[NetOnlyVector],
 ) -> schema.Manifest:
     nothing: Mapping[str, Any] = dict.fromkeys(
         ("input", "output", "embedding_dim", "embedding_rule", "features", "segments", "scoring", "cohort", "arena")

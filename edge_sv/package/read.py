@@ -67,7 +67,7 @@ def read_package(path: Path) -> DevicePackage:
     Raises:
         DataError: a file is missing or damaged (it is named), has no manifest, or was written by a newer version.
     """
-    return _read_bare(path) if path.is_file() else _read_folder(path)
+    return _read_single_file(path) if path.is_file() else _read_folder(path)
 
 
 def _read_folder(folder: Path) -> DevicePackage:
@@ -81,7 +81,7 @@ def _read_folder(folder: Path) -> DevicePackage:
     return DevicePackage(folder, manifest, model, _speaker(manifest, model, cohort, folder / manifest.model.file))
 
 
-def _read_bare(path: Path) -> DevicePackage:
+def _read_single_file(path: Path) -> DevicePackage:
     data = _read(path)
     entries = metadata.extract(data)
     if MANIFEST_ENTRY not in entries:

@@ -15,15 +15,15 @@ import numpy as np
 
 from edge_sv.errors import DataError, DoesNotFit
 from edge_sv.package import DevicePackage, Footprint, check_budget, estimate_footprint
-from edge_sv.package.budget import Costed
+from edge_sv.package.budget import HasLayerCosts
 from edge_sv.package.target import Target, load_target
 from edge_sv.pipeline.check_conversion import Steps
-from edge_sv.pipeline.net_only_stages import BareStages, find_bare
+from edge_sv.pipeline.net_only_stages import NetOnlyStages, find_net_only
 from edge_sv.pipeline.package_stage import NO_LIMITS, Limits, Staged, Value, refuse_foreign_folder
 from edge_sv.pipeline.source import find_source
 from edge_sv.pipeline.stages import Stages
 from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
-from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.recipes.bit_allocation import BitAllocation
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.system.stage_cache import StageCache, default_work_folder
 
@@ -108,7 +108,7 @@ class Plan:
     footprint: Footprint
     measured: bool
     problem: DoesNotFit | None
-    widths: WidthPlan | None = None
+    widths: BitAllocation | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `edge-sv build --dry-run --json` prints."""
@@ -165,9 +165,11 @@ def build(
         DoesNotFit: the package is larger than a limit.
         ToolMissing: TensorFlow or tflite-micro is needed and not installed.
     """
-    bare = find_bare(model)
+    bare = find_net_only(model)
     if bare is not None:
-        return _build_bare(_bare_stages(bare, target, work, code), out or _bare_out(bare, target), limits, listen)
+        return _build_bare(
+            _net_only_stages(bare, target, work, code), out or _net_only_out(bare, target), limits, listen
+        )
     stages = make_stages(model, target, recipe, data, work, steps=steps, code=code, budget=budget)
     place = out or default_out(stages)
     refuse_foreign_folder(place)
@@ -179,7 +181,9 @@ def build(
     return Build(package, checked.report, tuple(outcomes))
 
 
-def _build_bare(stages: BareStages, out: Path, limits: Limits, listen: Callable[[StageOutcome], None] | None) -> Build:
+def _build_bare(
+    stages: NetOnlyStages, out: Path, limits: Limits, listen: Callable[[StageOutcome], None] | None
+) -> Build:
     refuse_foreign_folder(out)
     run, outcomes = _runner(listen)
     vectors = run("check", stages.check)
@@ -224,10 +228,10 @@ def plan(
 
     Where the recipe chooses widths, they are planned; what was measured for that is kept for the build.
     """
-    bare = find_bare(model)
+    bare = find_net_only(model)
     if bare is not None:
-        return _plan_bare(
-            _bare_stages(bare, target, work, code), out or _bare_out(bare, target), load_target(target), limits
+        return _dry_run_net_only(
+            _net_only_stages(bare, target, work, code), out or _net_only_out(bare, target), load_target(target), limits
         )
     stages = make_stages(model, target, recipe, data, work, steps=steps, code=code, budget=budget)
     widths = stages.widths()
@@ -258,7 +262,7 @@ def _convert_note(stages: Stages) -> str:
     return "calibrate with the data" if stages.needs_data else "as it came with the model"
 
 
-def _plan_bare(stages: BareStages, out: Path, target: Target, limits: Limits) -> Plan:
+def _dry_run_net_only(stages: NetOnlyStages, out: Path, target: Target, limits: Limits) -> Plan:
     footprint = stages.measure()
     outcomes = (
         StageOutcome("check", "needed", "random inputs through TensorFlow Lite Micro"),
@@ -283,11 +287,11 @@ def make_stages(
     return Stages(find_source(model, recipe), found, recipe, data, cache, steps, code, budget)
 
 
-def _bare_stages(path: Path, target: str, work: Path | None, code: CodeOptions) -> BareStages:
-    return BareStages(path, load_target(target), StageCache(work or default_work_folder()), code=code)
+def _net_only_stages(path: Path, target: str, work: Path | None, code: CodeOptions) -> NetOnlyStages:
+    return NetOnlyStages(path, load_target(target), StageCache(work or default_work_folder()), code=code)
 
 
-def _bare_out(path: Path, target: str) -> Path:
+def _net_only_out(path: Path, target: str) -> Path:
     return Path("build") / f"{path.stem}-{load_target(target).name}"
 
 
@@ -319,7 +323,7 @@ def _planned(name: str, kept: bool, note: str) -> StageOutcome:
     return StageOutcome(name, "unchanged" if kept else "needed", note)
 
 
-def _problem(net: Costed, target: Target, footprint: Footprint, limits: Limits) -> DoesNotFit | None:
+def _problem(net: HasLayerCosts, target: Target, footprint: Footprint, limits: Limits) -> DoesNotFit | None:
     try:
         check_budget(net, target, footprint, max_flash=limits.flash, max_ram=limits.ram)
     except DoesNotFit as error:

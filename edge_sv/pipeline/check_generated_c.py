@@ -45,7 +45,7 @@ def check_speaker_package(package: DevicePackage, data: CheckSet, *, cache: Path
     return len(segments)
 
 
-def check_bare_package(
+def check_net_only_package(
     package: DevicePackage, vectors: Sequence[tuple[Arrays, Arrays]], *, cache: Path | None = None
 ) -> int:
     """Compare a bare net's C with what TensorFlow Lite Micro gave; return the number of vectors, all equal.

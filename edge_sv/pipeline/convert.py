@@ -21,7 +21,7 @@ from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.pipeline.check_conversion import CheckReport, CheckSet, Steps, check_artifact, compare_with_float
 from edge_sv.plugins.converter import Calibration, Converter, calibrate, find_converter
-from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.recipes.bit_allocation import BitAllocation
 from edge_sv.recipes.recipe import CONVERTER_BITS, DEFAULT_RECIPE, CompressionRecipe, load_recipe
 from edge_sv.scoring.metrics import eer, threshold_at_far
 from edge_sv.scoring.scores import Cohort, Scoring, ScoringKind
@@ -94,9 +94,9 @@ def compress_with_data(
     shutil.rmtree(run)
 
 
-def plan_widths_with_data(
+def allocate_bits_with_data(
     net: Path, recipe: CompressionRecipe, index: Path | None, *, steps: Steps | None = None
-) -> WidthPlan:
+) -> BitAllocation:
     """Plan the widths of a float net's layers; what compressing finds out later is kept, and what it found is used.
 
     Args:
@@ -110,8 +110,8 @@ def plan_widths_with_data(
         DataError: the net or the data cannot be used.
     """
     with held_native_log():
-        from edge_sv.training.widths import find_widths
-    return find_widths(net, recipe, data=index, cache=_training_cache(), progress=_bars(steps))
+        from edge_sv.training.bit_widths import find_bit_allocation
+    return find_bit_allocation(net, recipe, data=index, cache=_training_cache(), progress=_bars(steps))
 
 
 def _training_cache() -> Path:

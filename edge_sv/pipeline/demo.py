@@ -35,7 +35,7 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class Heard:
+class VerifiedRecording:
     """What became of one verified recording.
 
     Args:
@@ -62,7 +62,7 @@ class Demo:
         arena_bytes: memory that the device reserves for tensors; None where the target does not say.
         scoring: how the package scores, and its threshold.
         enrolled: names of the enrolled recordings.
-        heard: the verified recordings.
+        verified: the verified recordings.
         cosine_to_float: the least cosine between the package's and the float net's embedding of a recording.
         emulation: the package on an emulated board; None where there was none.
     """
@@ -75,14 +75,14 @@ class Demo:
     arena_bytes: int | None
     scoring: Scoring
     enrolled: tuple[str, ...]
-    heard: tuple[Heard, ...]
+    verified: tuple[VerifiedRecording, ...]
     cosine_to_float: float | None
     emulation: Emulation | None
 
     @property
     def largest_score_change(self) -> float | None:
         """Return the largest difference between a score of the package and of the float net."""
-        changes = [abs(h.decision.score - h.float_score) for h in self.heard if h.float_score is not None]
+        changes = [abs(h.decision.score - h.float_score) for h in self.verified if h.float_score is not None]
         return max(changes, default=None)
 
 
@@ -160,7 +160,7 @@ def run_demo(
         arena_bytes=package.arena_bytes,
         scoring=artifact.scoring,
         enrolled=tuple(recording.name for recording in enroll),
-        heard=_hear(device, beside, enroll, verify),
+        verified=_verify_all(device, beside, enroll, verify),
         cosine_to_float=_least_cosine(device.embedder, net, [*enroll, *verify]) if net else None,
         emulation=emulate(package, place, enroll=_named(enroll), verify=_named(verify)) if place else None,
     )
@@ -172,7 +172,7 @@ def check_bundled(demo: Demo) -> None:
     Raises:
         AccuracyGateFailed: one is wrong.
     """
-    wrong = [h.recording for h in demo.heard if h.decision.accepted != is_bundled_speaker(h.recording)]
+    wrong = [h.recording for h in demo.verified if h.decision.accepted != is_bundled_speaker(h.recording)]
     if demo.emulation is not None:
         check_exact(demo.emulation)
         verified = demo.emulation.verified
@@ -187,14 +187,14 @@ def _named(recordings: Sequence[Recording]) -> Recordings:
     return [(recording.name, recording.pcm) for recording in recordings]
 
 
-def _hear(
+def _verify_all(
     device: Verifier, beside: Verifier | None, enroll: Sequence[Recording], verify: Sequence[Recording]
-) -> tuple[Heard, ...]:
+) -> tuple[VerifiedRecording, ...]:
     """Decide each recording on the device's side, and score it on the float net's."""
     decisions = _decide(device, enroll, verify)
     scores = [decision.score for decision in _decide(beside, enroll, verify)] if beside else [None] * len(verify)
     return tuple(
-        Heard(recording.name, decision, score)
+        VerifiedRecording(recording.name, decision, score)
         for recording, decision, score in zip(verify, decisions, scores, strict=True)
     )
 

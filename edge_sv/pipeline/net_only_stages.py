@@ -8,17 +8,17 @@ from edge_sv.errors import UsageError
 from edge_sv.package import DevicePackage
 from edge_sv.package.budget import Footprint
 from edge_sv.package.net_only import (
-    BareNet,
-    BareVector,
-    generate_bare,
-    make_bare_vectors,
-    measure_bare,
-    read_bare,
-    write_bare_package,
+    NetOnlyModel,
+    NetOnlyVector,
+    generate_net_only,
+    make_net_only_vectors,
+    measure_net_only,
+    read_net_only,
+    write_net_only_package,
 )
 from edge_sv.package.read import MANIFEST_ENTRY
 from edge_sv.package.target import Target
-from edge_sv.pipeline.check_generated_c import check_bare_package
+from edge_sv.pipeline.check_generated_c import check_net_only_package
 from edge_sv.pipeline.package_stage import Limits, Staged, make_package, refuse_foreign_folder, sources_sha256
 from edge_sv.plugins.generator import CodeOptions, find_generator
 from edge_sv.system.bundled import targets_dir
@@ -30,7 +30,7 @@ KIND = "cortex-m"
 SUFFIX = ".tflite"
 
 
-def find_bare(model: Path | str) -> Path | None:
+def find_net_only(model: Path | str) -> Path | None:
     """Return the path of a .tflite that says nothing about a front end; None for everything else."""
     path = Path(model)
     if path.suffix != SUFFIX or not path.is_file():
@@ -38,7 +38,7 @@ def find_bare(model: Path | str) -> Path | None:
     return None if MANIFEST_ENTRY in metadata.extract(path.read_bytes()) else path
 
 
-class BareStages:
+class NetOnlyStages:
     """The stages of one build of a bare net.
 
     Args:
@@ -58,7 +58,7 @@ class BareStages:
                 f"{path} has no front end, so target '{target.name}' cannot package it",
                 hint=f"--target {KIND} compiles any int8 .tflite; or build from a net's folder",
             )
-        self.net: BareNet = read_bare(path)
+        self.net: NetOnlyModel = read_net_only(path)
         self._target, self._cache, self._code = target, cache, code
 
     def measure(self) -> Footprint:
@@ -67,19 +67,19 @@ class BareStages:
         Raises:
             DataError: an operator cannot be compiled; it is named.
         """
-        return measure_bare(generate_bare(self.net, self._code))
+        return measure_net_only(generate_net_only(self.net, self._code))
 
-    def check(self) -> Staged[list[BareVector]]:
+    def check(self) -> Staged[list[NetOnlyVector]]:
         """Make the golden vectors: random inputs through TensorFlow Lite Micro.
 
         Raises:
             DataError: an operator cannot be compiled, or the net does not run in TensorFlow Lite Micro.
             ToolMissing: tflite-micro is not installed.
         """
-        vectors = make_bare_vectors(self.net, generate_bare(self.net, self._code))
+        vectors = make_net_only_vectors(self.net, generate_net_only(self.net, self._code))
         return Staged(vectors, False, f"{len(vectors)} random inputs through TensorFlow Lite Micro")
 
-    def package(self, vectors: list[BareVector], out: Path, limits: Limits) -> Staged[DevicePackage]:
+    def package(self, vectors: list[NetOnlyVector], out: Path, limits: Limits) -> Staged[DevicePackage]:
         """Write the package, compare its code with the vectors, and place it at `out`.
 
         Raises:
@@ -91,7 +91,7 @@ class BareStages:
         refuse_foreign_folder(out)
 
         def make(folder: Path) -> None:
-            package = write_bare_package(
+            package = write_net_only_package(
                 self.net,
                 self._target,
                 folder / "package",
@@ -100,7 +100,7 @@ class BareStages:
                 max_flash=limits.flash,
                 max_ram=limits.ram,
             )
-            check_bare_package(package, [(vector.inputs, vector.outputs) for vector in vectors])
+            check_net_only_package(package, [(vector.inputs, vector.outputs) for vector in vectors])
 
         return make_package(self._cache, self.package_inputs(limits), out, make=make)
 

@@ -23,18 +23,18 @@ from edge_sv.pipeline.check_conversion import Steps, check_artifact, check_bit_e
 from edge_sv.pipeline.check_generated_c import check_speaker_package
 from edge_sv.pipeline.check_lookup_tables import check_tables
 from edge_sv.pipeline.convert import (
+    allocate_bits_with_data,
     check_set,
     compress_with_data,
     convert_with_data,
     data_identity,
-    plan_widths_with_data,
     set_scoring,
 )
 from edge_sv.pipeline.package_stage import Limits, Staged, make_package, refuse_foreign_folder, sources_sha256
 from edge_sv.pipeline.source import Source
 from edge_sv.plugins.converter import Converter, find_converter
 from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
-from edge_sv.recipes.bit_allocation import WidthPlan, read_widths
+from edge_sv.recipes.bit_allocation import BitAllocation, read_bit_allocation
 from edge_sv.recipes.recipe import CONVERTER_BITS, CompressionRecipe, load_recipe
 from edge_sv.system.bundled import assets_dir, targets_dir
 from edge_sv.system.files import sha256_bytes
@@ -122,7 +122,7 @@ class Stages:
         folder, kept = self.cache.run("compress", self.compress_inputs(net), make=self._compress, read=_read_net)
         return Staged(folder, kept, f"{self.plan.name}: {self.plan.description}{_widths_note(folder)}")
 
-    def widths(self) -> WidthPlan | None:
+    def widths(self) -> BitAllocation | None:
         """Plan the widths of the float net's layers, or read the plan of the compressed form that came with it.
 
         None for a recipe that chooses no widths, and where there is no float net.
@@ -135,7 +135,7 @@ class Stages:
             return None
         if self.data is None and not self.needs_data:
             return self._bundled_widths()
-        return plan_widths_with_data(self.source.net, self.plan, self.data, steps=self.steps)
+        return allocate_bits_with_data(self.source.net, self.plan, self.data, steps=self.steps)
 
     @property
     def needs_data(self) -> bool:
@@ -143,9 +143,9 @@ class Stages:
         found = self.plan.mixed is not None and self.source.net is not None
         return found and self.data is None and self._bundled_widths() is None
 
-    def _bundled_widths(self) -> WidthPlan | None:
+    def _bundled_widths(self) -> BitAllocation | None:
         """Return the plan of the compressed form that came with the net, if it is of the budget that is asked for."""
-        widths = read_widths(self.source.compressed) if self.source.compressed else None
+        widths = read_bit_allocation(self.source.compressed) if self.source.compressed else None
         return widths if widths and self.budget in (None, widths.budget) else None
 
     def convert(self, net: Path | None) -> Staged[ModelArtifact]:
@@ -270,7 +270,7 @@ class Stages:
         if provenance.get("compressed_from") != net_sha256(net):
             raise DataError(f"{self.source.compressed} was compressed from another net than {net}", hint=hint)
         if self.budget is not None and self._bundled_widths() is None:
-            widths = read_widths(self.source.compressed)
+            widths = read_bit_allocation(self.source.compressed)
             raise DataError(
                 f"{self.source.compressed} was compressed to another budget",
                 details={"got": f"{widths.budget:,} bytes" if widths else "none", "wanted": f"{self.budget:,} bytes"},
@@ -324,7 +324,7 @@ class Stages:
 
 
 def _widths_note(net: Path) -> str:
-    widths = read_widths(net)
+    widths = read_bit_allocation(net)
     return f"; {widths.describe()}" if widths else ""
 
 

@@ -54,7 +54,7 @@ class LayerWidth:
 
 
 @dataclass(frozen=True)
-class WidthPlan:
+class BitAllocation:
     """The widths of a net's layers under a budget.
 
     Args:
@@ -95,7 +95,7 @@ class WidthPlan:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> WidthPlan:
+    def from_dict(cls, values: Mapping[str, Any]) -> BitAllocation:
         """Read what `to_dict` wrote.
 
         Raises:
@@ -111,7 +111,7 @@ class WidthPlan:
             raise DataError("the plan of widths is damaged", details={"got": str(error)}) from error
 
 
-def read_widths(net: Path) -> WidthPlan | None:
+def read_bit_allocation(net: Path) -> BitAllocation | None:
     """Return the plan by which a net's folder was compressed; None when there was none.
 
     Raises:
@@ -121,10 +121,10 @@ def read_widths(net: Path) -> WidthPlan | None:
         planned = json.loads((net / "net.json").read_bytes()).get("provenance", {}).get("widths")
     except (OSError, ValueError, AttributeError) as error:
         raise DataError(f"cannot read {net / 'net.json'}", details={"got": str(error)}) from error
-    return WidthPlan.from_dict(planned) if planned else None
+    return BitAllocation.from_dict(planned) if planned else None
 
 
-def allocate(choices: Mapping[str, Sequence[Choice]], *, fixed: int, budget: int, method: str) -> WidthPlan:
+def allocate(choices: Mapping[str, Sequence[Choice]], *, fixed: int, budget: int, method: str) -> BitAllocation:
     """Choose each layer's width.
 
     Of plans with equal loss the one with fewer bytes is taken, of those the one that gives later layers fewer bits.
@@ -133,7 +133,7 @@ def allocate(choices: Mapping[str, Sequence[Choice]], *, fixed: int, budget: int
         choices: layer -> widths, at least one each.
         fixed: bytes of the weights that have no choice.
         budget: bytes for all weights.
-        method: see `WidthPlan`.
+        method: see `BitAllocation`.
 
     Raises:
         UsageError: even the smallest widths take more than the budget.
@@ -148,7 +148,7 @@ def allocate(choices: Mapping[str, Sequence[Choice]], *, fixed: int, budget: int
         )
     chosen = _solve(list(rows.values()), min(budget, ceiling) - floor)
     layers = tuple(LayerWidth(name, row[n], tuple(row)) for (name, row), n in zip(rows.items(), chosen, strict=True))
-    return WidthPlan(layers, fixed, budget, method)
+    return BitAllocation(layers, fixed, budget, method)
 
 
 def _solve(rows: Sequence[Sequence[Choice]], spare: int) -> list[int]:

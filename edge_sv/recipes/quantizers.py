@@ -3,7 +3,7 @@
 A quantizer looks at a layer once and gives a `Grid`: a codebook and how far it reaches. From there every quantizer
 works alike. With w a weight of output channel o, r(o) the root mean square of that channel and c the codebook / 127:
 
-    assign   q = the entry of c nearest to w / (reach * r(o))
+    assign   q = the entry of c nearest to w / (clip_ratio * r(o))
     scale    s(o) = sum(w q) / sum(q q), which minimizes sum (w - s q)^2
 
 so a grid needs no state that training would have to keep: the same two lines, on the weights as they are now, are the
@@ -24,8 +24,8 @@ from edge_sv.errors import UsageError, unknown_name
 from edge_sv.system.array_types import Float32, Float64, Int8
 
 KMEANS_STEPS = 50
-REACHES = np.geomspace(0.7, 12.0, 70)
-"""Candidates for the reach of a codebook whose shape is given, in root mean squares of the channel."""
+CLIP_RATIOS = np.geomspace(0.7, 12.0, 70)
+"""Candidates for the clip_ratio of a codebook whose shape is given, in root mean squares of the channel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +36,12 @@ class Grid:
         bits: of an index.
         codebook: (entries,) int8, ascending; or (out, entries), one row for each output channel, a shorter one filled
             up with its last value.
-        reach: root mean squares of a channel at which the codebook's 127 lies.
+        clip_ratio: root mean squares of a channel at which the codebook's 127 lies.
     """
 
     bits: int
     codebook: Int8
-    reach: float
+    clip_ratio: float
 
     @property
     def levels(self) -> Float32:
@@ -71,11 +71,11 @@ def make_grid(name: str, weights: Float32, bits: int, *, per_channel: bool = Fal
     if name not in LEARNED:
         raise UsageError(f"quantizer '{name}' has one fixed codebook, so it has none per channel")
     grids = [QUANTIZERS[name](_normalized(weights[..., o : o + 1]), bits) for o in range(weights.shape[-1])]
-    reach = max(grid.reach for grid in grids)
+    clip_ratio = max(grid.clip_ratio for grid in grids)
     entries = max(len(grid.codebook) for grid in grids)
-    rows = [np.rint(grid.codebook.astype(np.float64) * grid.reach / reach) for grid in grids]
+    rows = [np.rint(grid.codebook.astype(np.float64) * grid.clip_ratio / clip_ratio) for grid in grids]
     filled = [np.pad(row, (0, entries - len(row)), mode="edge") for row in rows]
-    return Grid(bits, np.stack(filled).astype(np.int8), reach)
+    return Grid(bits, np.stack(filled).astype(np.int8), clip_ratio)
 
 
 def quantize(weights: Float32, grid: Grid) -> Palette:
@@ -87,7 +87,7 @@ def quantize(weights: Float32, grid: Grid) -> Palette:
     """
     columns = weights.reshape(-1, weights.shape[-1]).astype(np.float64)
     rms = np.sqrt(np.mean(columns**2, axis=0))
-    normalized = columns / np.maximum(grid.reach * rms, 1e-30)
+    normalized = columns / np.maximum(grid.clip_ratio * rms, 1e-30)
     levels = np.broadcast_to(grid.levels.astype(np.float64), (columns.shape[1], grid.codebook.shape[-1]))
     indices = np.empty(columns.shape, np.uint8)
     for o, row in enumerate(levels):
@@ -110,7 +110,7 @@ def uniform(normalized: Float64, bits: int) -> Grid:
     that minimizes the squared error is ours, the paper learns it. For b = 1 see the binary quantizers.
     """
     steps = (1 << (bits - 1)) - 1
-    return _with_best_reach(normalized, bits, np.arange(-steps, steps + 1) * (CODEBOOK_MAX // steps))
+    return _with_best_clip_ratio(normalized, bits, np.arange(-steps, steps + 1) * (CODEBOOK_MAX // steps))
 
 
 def powers_of_two(normalized: Float64, bits: int) -> Grid:
@@ -120,7 +120,7 @@ def powers_of_two(normalized: Float64, bits: int) -> Grid:
     """
     count = min((1 << (bits - 1)) - 1, 7)
     magnitudes = 64 >> np.arange(count)
-    return _with_best_reach(normalized, bits, np.concatenate([-magnitudes, [0], magnitudes[::-1]]))
+    return _with_best_clip_ratio(normalized, bits, np.concatenate([-magnitudes, [0], magnitudes[::-1]]))
 
 
 def kmeans(normalized: Float64, bits: int) -> Grid:
@@ -186,11 +186,11 @@ def _normalized(weights: Float32) -> Float64:
 
 
 def _rounded(centroids: Float64, bits: int) -> Grid:
-    reach = max(float(np.abs(centroids).max()), 1e-6)
-    return Grid(bits, np.unique(np.rint(centroids / reach * CODEBOOK_MAX)).astype(np.int8), reach)
+    clip_ratio = max(float(np.abs(centroids).max()), 1e-6)
+    return Grid(bits, np.unique(np.rint(centroids / clip_ratio * CODEBOOK_MAX)).astype(np.int8), clip_ratio)
 
 
-def _with_best_reach(normalized: Float64, bits: int, codebook: npt.NDArray[np.int64]) -> Grid:
+def _with_best_clip_ratio(normalized: Float64, bits: int, codebook: npt.NDArray[np.int64]) -> Grid:
     """Stretch a given codebook to where the squared error over the layer is least.
 
     With n(i) weights w nearest to level l(i), the error is sum w^2 + sum over i of r^2 l(i)^2 n(i) - 2 r l(i) sum w.
@@ -199,8 +199,8 @@ def _with_best_reach(normalized: Float64, bits: int, codebook: npt.NDArray[np.in
     middles = (levels[1:] + levels[:-1]) / 2
     sums = np.concatenate([[0.0], np.cumsum(values)])
     errors = []
-    for reach in REACHES:
-        edges = np.concatenate([[0], np.searchsorted(values, reach * middles, side="right"), [len(values)]])
-        scaled = reach * levels
+    for clip_ratio in CLIP_RATIOS:
+        edges = np.concatenate([[0], np.searchsorted(values, clip_ratio * middles, side="right"), [len(values)]])
+        scaled = clip_ratio * levels
         errors.append(float(scaled**2 @ np.diff(edges) - 2 * scaled @ np.diff(sums[edges])))
-    return Grid(bits, codebook.astype(np.int8), float(REACHES[int(np.argmin(errors))]))
+    return Grid(bits, codebook.astype(np.int8), float(CLIP_RATIOS[int(np.argmin(errors))]))

@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.recipes.quantizers import ALLOWED_BITS, LEARNED
-from edge_sv.system.validation import reasons
+from edge_sv.system.validation import explain_validation_error
 
 CONVERTER_BITS = 8
 DEFAULT_RECIPE = "static_wi8_ai8"
@@ -94,7 +94,7 @@ class FineTuning:
 
 
 @dataclass(frozen=True)
-class MixedWidths:
+class MixedBitWidths:
     """Widths chosen layer by layer under a budget, see `edge_sv.compress.mixed`.
 
     Layers whose rule has a quantizer take part, with any of the widths up to the rule's.
@@ -129,7 +129,7 @@ class CompressionRecipe:
     description: str
     rules: tuple[LayerRule, ...]
     fine_tuning: FineTuning | None = None
-    mixed: MixedWidths | None = None
+    mixed: MixedBitWidths | None = None
 
     @property
     def compresses(self) -> bool:
@@ -236,7 +236,7 @@ class _Mixed(_Section):
     bits: Annotated[tuple[Literal[1, 2, 3, 4, 8], ...], Field(min_length=2)]
     mean_bits: Annotated[float, Field(ge=1, le=8)] | None = None
     budget: Annotated[int, Field(ge=1)] | None = None
-    sensitivity: Sensitivity = MixedWidths.sensitivity
+    sensitivity: Sensitivity = MixedBitWidths.sensitivity
 
     @model_validator(mode="after")
     def _ascends(self) -> Self:
@@ -269,7 +269,9 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
         recipe = _Recipe.model_validate(values)
     except ValidationError as error:
         known = {key for part in (_Recipe, _Rule, _FineTuning, _Mixed) for key in part.model_fields}
-        raise UsageError(f"{source} is not a recipe", details=reasons(error, known=sorted(known))) from error
+        raise UsageError(
+            f"{source} is not a recipe", details=explain_validation_error(error, known=sorted(known))
+        ) from error
     rules = tuple(LayerRule(**rule.model_dump()) for rule in recipe.rules)
     for number, rule in enumerate(rules, 1):
         _check_rule(rule, rules[: number - 1], f'{source}, rule {number} (match = "{rule.match}")')
@@ -278,7 +280,7 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
     if recipe.fine_tuning is None and any(rule.quantizer in TRAINED_BITS for rule in rules):
         raise UsageError(f"{source} has quantizers that are nothing without training", hint="add [fine_tuning]")
     tuning = FineTuning(**recipe.fine_tuning.model_dump()) if recipe.fine_tuning else None
-    mixed = MixedWidths(**recipe.mixed.model_dump()) if recipe.mixed else None
+    mixed = MixedBitWidths(**recipe.mixed.model_dump()) if recipe.mixed else None
     if mixed is not None:
         _check_mixed(mixed, rules, source)
     return CompressionRecipe(recipe.name, recipe.description, rules, tuning, mixed)
@@ -317,7 +319,7 @@ def load_recipe(name: str) -> CompressionRecipe:
     return read_recipe(RECIPES_DIR / f"{name}.toml")
 
 
-def _check_mixed(mixed: MixedWidths, rules: tuple[LayerRule, ...], source: str) -> None:
+def _check_mixed(mixed: MixedBitWidths, rules: tuple[LayerRule, ...], source: str) -> None:
     """Refuse widths that nothing chooses, or that a rule's quantizer does not have."""
     if not any(rule.quantizer for rule in rules):
         raise UsageError(

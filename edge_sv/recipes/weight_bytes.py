@@ -76,17 +76,17 @@ def depthwise_bytes(shape: tuple[int, ...]) -> WeightBytes:
     return _with_channels((height, width, 1, channels), values, 0)
 
 
-def palette_bytes(palette: Palette, *, turned: npt.NDArray[np.bool_] | None = None) -> WeightBytes:
+def palette_bytes(palette: Palette, *, sign_flipped: npt.NDArray[np.bool_] | None = None) -> WeightBytes:
     """Count a convolution with compressed weights, in the form that the generator gives them.
 
     Args:
         palette: the weights.
-        turned: (out,) channels whose sign a batch normalization turns when it is folded, so that they need the
+        sign_flipped: (out,) channels whose sign a batch normalization turns when it is folded, so that they need the
             codebook's negative; None: none.
     """
     codes, shape = palette.codes, palette.indices.shape
-    if turned is not None:
-        codes = np.where(turned, -codes, codes).astype(np.int8)
+    if sign_flipped is not None:
+        codes = np.where(sign_flipped, -codes, codes).astype(np.int8)
     plain = _plain_bits(codes)
     forms = [form for form in (_shared(codes), _per_channel(codes)) if form is not None]
     bits, rows = min(forms, key=lambda form: _cost(codes.size, *form), default=(plain, 0))
@@ -107,14 +107,16 @@ def net_bytes(model: Any, palettes: Mapping[str, Palette] | None = None) -> dict
         if hasattr(layer, "depthwise_kernel"):
             counted[layer.name] = depthwise_bytes(tuple(layer.depthwise_kernel.shape))
         elif palettes and layer.name in palettes:
-            counted[layer.name] = palette_bytes(palettes[layer.name], turned=turned_channels(model, layer.name))
+            counted[layer.name] = palette_bytes(
+                palettes[layer.name], sign_flipped=sign_flipped_channels(model, layer.name)
+            )
         elif hasattr(layer, "kernel"):
             shape = tuple(layer.kernel.shape)
             counted[layer.name] = int8_bytes((1,) * (4 - len(shape)) + shape)
     return counted
 
 
-def turned_channels(model: Any, layer: str) -> npt.NDArray[np.bool_] | None:
+def sign_flipped_channels(model: Any, layer: str) -> npt.NDArray[np.bool_] | None:
     """Tell which output channels of a layer its batch normalization multiplies by a negative number."""
     norms = [norm for norm in model.layers if norm.name == f"{layer}_bn"]
     return np.asarray(norms[0].gamma.numpy() < 0) if norms else None

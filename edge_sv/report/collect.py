@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_sv import __version__
-from edge_sv.analysis.candidates import Candidate, find_candidates, has_tensorflow
+from edge_sv.analysis.compared_models import ComparedModel, find_compared_models, has_tensorflow
 from edge_sv.analysis.languages import compare_languages, read_language_list
 from edge_sv.analysis.probe import probe
 from edge_sv.analysis.weights import analyze_weights
 from edge_sv.errors import EdgeSvError, UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
 from edge_sv.evaluation.evaluate import Progress
-from edge_sv.report.converted_models import FORM_NAMES, FormFacts, describe_form
+from edge_sv.report.converted_models import FACT_NAMES, ConvertedModelFacts, describe_converted_model
 from edge_sv.report.lists import LIST_FILE, evaluate_lists, find_lists
 from edge_sv.report.nets import NetFacts, describe_net
 from edge_sv.scoring.speech_index import read_index
@@ -35,7 +35,7 @@ class Request:
     """What a report is asked for.
 
     Args:
-        models: nets, runs, artifacts, packages; see `find_candidates`.
+        models: nets, runs, artifacts, packages; see `find_compared_models`.
         command: the command line, for people to repeat it.
         data: table of speech files; without it nothing is run.
         runtime: that converted models are run in.
@@ -81,23 +81,23 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
         UsageError: there is no such model.
         DataError: a model, the table or a list is damaged.
     """
-    candidates = find_candidates(request.models, runtime=request.runtime)
-    names = list(dict.fromkeys(each.net for each in candidates))
-    forms = _largest_first([describe_form(each, each.artifact) for each in candidates if each.artifact])
+    compared = find_compared_models(request.models, runtime=request.runtime)
+    names = list(dict.fromkeys(each.net for each in compared))
+    forms = _largest_first([describe_converted_model(each, each.artifact) for each in compared if each.artifact])
     places = {form.label: number for number, form in enumerate(forms)}
-    candidates.sort(key=lambda each: (names.index(each.net), places.get(each.label, -1)))
-    runnable = [each for each in candidates if each.artifact or has_tensorflow()]
+    compared.sort(key=lambda each: (names.index(each.net), places.get(each.label, -1)))
+    runnable = [each for each in compared if each.artifact or has_tensorflow()]
     sections = _Sections()
-    if len(runnable) < len(candidates):
+    if len(runnable) < len(compared):
         sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge_sv[train]')")
-    nets = [describe_net([each for each in candidates if each.net == name]) for name in names]
+    nets = [describe_net([each for each in compared if each.net == name]) for name in names]
     for net in nets:
         if net.folder is not None and net.history is None:
             sections.leave_out("training history", f"no history.csv in {net.folder}")
     if not forms:
         sections.leave_out("converted models", "none of the folders holds one (edge-sv convert makes one)")
-    weights = _weights(candidates, sections)
-    layers = _layers(candidates, request, sections, steps)
+    weights = _weights(compared, sections)
+    layers = _layers(compared, request, sections, steps)
     heard = _hear(runnable, request, sections, cache, steps)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -106,7 +106,7 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
         "command": request.command,
         "data": None if request.data is None else str(request.data),
         "runtime": request.runtime,
-        "models": _models(candidates, nets, forms),
+        "models": _models(compared, nets, forms),
         "nets": [net.to_dict() for net in nets],
         "forms": [form.to_dict() for form in forms],
         "weights": weights,
@@ -116,12 +116,14 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
     }
 
 
-def _models(candidates: Sequence[Candidate], nets: Sequence[NetFacts], forms: Sequence[FormFacts]) -> list[Document]:
+def _models(
+    compared: Sequence[ComparedModel], nets: Sequence[NetFacts], forms: Sequence[ConvertedModelFacts]
+) -> list[Document]:
     """List all models with the bytes that they are compared by: of the most compact form that all of them have."""
     common = _common_form(forms)
     by_label, by_name = {form.label: form for form in forms}, {net.name: net for net in nets}
     rows = []
-    for candidate in candidates:
+    for candidate in compared:
         form, float_bytes = by_label.get(candidate.label), by_name[candidate.net].float_bytes
         size = float_bytes if form is None else form.flash[common]["total"] if common else None
         rows.append(
@@ -141,17 +143,17 @@ def _models(candidates: Sequence[Candidate], nets: Sequence[NetFacts], forms: Se
     return rows
 
 
-def _common_form(forms: Sequence[FormFacts]) -> str | None:
+def _common_form(forms: Sequence[ConvertedModelFacts]) -> str | None:
     """Choose the most compact form that all models can take."""
-    return next((kind for kind in FORM_NAMES if forms and all(kind in form.flash for form in forms)), None)
+    return next((kind for kind in FACT_NAMES if forms and all(kind in form.flash for form in forms)), None)
 
 
-def _largest_first(forms: Sequence[FormFacts]) -> list[FormFacts]:
+def _largest_first(forms: Sequence[ConvertedModelFacts]) -> list[ConvertedModelFacts]:
     common = _common_form(forms)
     return sorted(forms, key=lambda form: (-form.flash[common]["total"] if common else 0, form.recipe))
 
 
-def _dev_eer(candidate: Candidate, forms: Sequence[FormFacts]) -> float | None:
+def _dev_eer(candidate: ComparedModel, forms: Sequence[ConvertedModelFacts]) -> float | None:
     """Find the EER on the development lists that the check measured; a float net's stands with what it became."""
     for form in forms:
         if form.label == candidate.label:
@@ -161,8 +163,8 @@ def _dev_eer(candidate: Candidate, forms: Sequence[FormFacts]) -> float | None:
     return None
 
 
-def _weights(candidates: Sequence[Candidate], sections: _Sections) -> Document | None:
-    folders = [each.path for each in candidates if each.artifact is None]
+def _weights(compared: Sequence[ComparedModel], sections: _Sections) -> Document | None:
+    folders = [each.path for each in compared if each.artifact is None]
     if not folders:
         sections.leave_out("weight distributions", "no float net at hand")
         return None
@@ -171,13 +173,13 @@ def _weights(candidates: Sequence[Candidate], sections: _Sections) -> Document |
 
 
 def _layers(
-    candidates: Sequence[Candidate], request: Request, sections: _Sections, steps: Steps | None
+    compared: Sequence[ComparedModel], request: Request, sections: _Sections, steps: Steps | None
 ) -> list[Document]:
     """Trace every converted model against its float net, layer by layer."""
     from edge_sv.analysis.layers import analyze_layers
 
     found = []
-    for candidate in candidates:
+    for candidate in compared:
         if candidate.artifact is None:
             continue
         path, progress = candidate.path, steps(f"{candidate.label}, layers") if steps else None
@@ -191,7 +193,7 @@ def _layers(
 
 
 def _hear(
-    candidates: Sequence[Candidate],
+    compared: Sequence[ComparedModel],
     request: Request,
     sections: _Sections,
     cache: EmbeddingCache | None,
@@ -204,21 +206,21 @@ def _hear(
         for name in ("error rates on test lists", "score drift", "probing", "trials across languages"):
             sections.leave_out(name, reason)
         return {"lists": [], "probes": None, "languages": []}
-    if not candidates:
+    if not compared:
         raise UsageError("none of the models can be run here", hint="pip install 'edge_sv[train]'")
     lists = sections.make("error rates on test lists", lambda: find_lists(index))
-    reports = evaluate_lists(candidates, lists, cache=cache, jobs=jobs, steps=steps) if lists else []
+    reports = evaluate_lists(compared, lists, cache=cache, jobs=jobs, steps=steps) if lists else []
 
     def start(what: str) -> Steps | None:
         return None if steps is None else lambda label: steps(f"{label}, {what}")
 
-    probed = sections.make("probing", lambda: probe(candidates, index, cache=cache, jobs=jobs, steps=start("probing")))
+    probed = sections.make("probing", lambda: probe(compared, index, cache=cache, jobs=jobs, steps=start("probing")))
     languages = []
     for folder in _mixed_corpora(index):
         found = sections.make(
             f"trials across languages, {folder.name}",
             lambda folder=folder: compare_languages(  # type: ignore[misc]
-                candidates, read_language_list(folder), cache=cache, jobs=jobs, steps=start("languages")
+                compared, read_language_list(folder), cache=cache, jobs=jobs, steps=start("languages")
             ),
         )
         languages += [] if found is None else [found.to_dict()]

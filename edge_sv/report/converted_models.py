@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_sv.analysis.candidates import Candidate
+from edge_sv.analysis.compared_models import ComparedModel
 from edge_sv.analysis.flash import SizeTable, size_tables
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import find_model
@@ -14,7 +14,7 @@ from edge_sv.package import read_package
 from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.recipes.recipe import load_recipe, recipe_names
 
-FORM_NAMES = {
+FACT_NAMES = {
     "cortex-m": "constants of the generated C",
     "lut": ".tflite with lookup tables",
     "tflite": ".tflite",
@@ -23,7 +23,7 @@ FORM_NAMES = {
 
 
 @dataclass(frozen=True)
-class FormFacts:
+class ConvertedModelFacts:
     """A converted model.
 
     Args:
@@ -59,7 +59,7 @@ class FormFacts:
         return asdict(self)
 
 
-def describe_form(candidate: Candidate, artifact: ModelArtifact) -> FormFacts:
+def describe_converted_model(candidate: ComparedModel, artifact: ModelArtifact) -> ConvertedModelFacts:
     """Describe a converted model.
 
     Args:
@@ -73,14 +73,14 @@ def describe_form(candidate: Candidate, artifact: ModelArtifact) -> FormFacts:
     is_package = path.is_file() or (path / MANIFEST_FILE).is_file()
     tables: Mapping[str, SizeTable] = dict(size_tables(read_package(path) if is_package else artifact).items())
     bits = _bits(tables)
-    return FormFacts(
+    return ConvertedModelFacts(
         label=candidate.label,
         net=candidate.net,
         recipe=artifact.recipe,
         description=load_recipe(artifact.recipe).description if artifact.recipe in recipe_names() else "",
         path=candidate.place,
         sha256=artifact.sha256,
-        flash={form: _flash(tables[form]) for form in FORM_NAMES if form in tables},
+        flash={form: _flash(tables[form]) for form in FACT_NAMES if form in tables},
         bits=bits,
         mean_bits=_mean_bits(bits, artifact),
         check=artifact.provenance.get("check") or {},
@@ -95,7 +95,7 @@ def _flash(table: SizeTable) -> dict[str, Any]:
 
 
 def _bits(tables: Mapping[str, SizeTable]) -> dict[str, int]:
-    form = next((form for form in FORM_NAMES if form in tables), None)
+    form = next((form for form in FACT_NAMES if form in tables), None)
     return {} if form is None else {layer.name: layer.bits for layer in tables[form].layers if layer.bits}
 
 

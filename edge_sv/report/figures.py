@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_sv.report.figures_net import draw_flash, draw_history, draw_layers, draw_weights
 from edge_sv.report.figures_speech import draw_det, draw_drift, draw_front, draw_languages, draw_probes
-from edge_sv.report.style import Document, Figure, choose_looks
+from edge_sv.report.style import Document, Figure, choose_styles
 
 
 def draw_figures(document: Document) -> dict[str, list[Figure]]:
@@ -13,17 +13,17 @@ def draw_figures(document: Document) -> dict[str, list[Figure]]:
     Raises:
         ToolMissing: matplotlib is not installed.
     """
-    looks = choose_looks(document["models"])
+    styles = choose_styles(document["models"])
     return {
-        "front": draw_front(document, looks),
+        "front": draw_front(document, styles),
         "history": [draw_history(net) for net in document["nets"] if net["history"]],
-        "flash": draw_flash(document, looks),
+        "flash": draw_flash(document, styles),
         "weights": [
             draw_weights(net, document["weights"]["gaussian"]) for net in (document["weights"] or {"nets": []})["nets"]
         ],
-        "layers": draw_layers(document, looks),
-        "det": [draw_det(each, looks) for each in document["lists"]],
-        "drift": draw_drift(document, looks),
-        "probes": draw_probes(document, looks),
-        "languages": [draw_languages(each, looks, n) for n, each in enumerate(document["languages"])],
+        "layers": draw_layers(document, styles),
+        "det": [draw_det(each, styles) for each in document["lists"]],
+        "drift": draw_drift(document, styles),
+        "probes": draw_probes(document, styles),
+        "languages": [draw_languages(each, styles, n) for n, each in enumerate(document["languages"])],
     }

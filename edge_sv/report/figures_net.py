@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge_sv.report.style import WIDTH, Document, Figure, Look, slug
+from edge_sv.report.style import WIDTH, Document, Figure, PlotStyle, slug
 from edge_sv.report.svg import COLORS, inline_svg, new_figure
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def draw_history(net: Document) -> Figure:
     return Figure(svg, f"{net['name']}: training loss and EER on the development lists, by epoch.")
 
 
-def draw_flash(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
+def draw_flash(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figure]:
     """Draw what lies in flash, a bar for each converted model."""
     kinds = {row["bytes_of"] for row in document["models"] if not row["is_float"]}
     kind = kinds.pop() if len(kinds) == 1 else None
@@ -58,7 +58,7 @@ def draw_flash(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
             if sizes.any():
                 axes.barh(places, sizes, 0.7, starts, color=COLORS[number], label=title)
                 starts += sizes
-        axes.set_yticks(places, [looks[label].name for label, _ in rows])
+        axes.set_yticks(places, [styles[label].name for label, _ in rows])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         figure.legend(loc="outside lower center", ncols=3)
@@ -88,11 +88,11 @@ def draw_weights(net: Document, gaussian: Document) -> Figure:
     return Figure(svg, f"{net['name']}: weights of each layer, output channels scaled alike; line: gaussian.")
 
 
-def draw_layers(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
+def draw_layers(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figure]:
     """Draw the signal-to-noise ratio at each layer's output, a line for each converted model; a plot for each net."""
     figures = []
     for net in document["nets"]:
-        traced = [each for each in document["layers"] if looks[each["label"]].name and each["layers"]]
+        traced = [each for each in document["layers"] if styles[each["label"]].name and each["layers"]]
         mine = [each for each in traced if _net_of(document, each["label"]) == net["name"]]
         if not mine:
             continue
@@ -100,17 +100,17 @@ def draw_layers(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
         with new_figure(WIDTH, 1.2 + 0.17 * len(names)) as figure:
             axes = figure.add_subplot(xlabel="signal to quantization noise at the layer's output, dB")
             for each in mine:
-                look, found = looks[each["label"]], {layer["layer"]: layer["total_db"] for layer in each["layers"]}
+                style, found = styles[each["label"]], {layer["layer"]: layer["total_db"] for layer in each["layers"]}
                 values = [found.get(name, np.nan) for name in names]
                 axes.plot(
                     values,
                     np.arange(len(names)),
-                    look.line,
-                    color=look.color,
-                    marker=look.marker,
+                    style.line,
+                    color=style.color,
+                    marker=style.marker,
                     markersize=3.5,
                     linewidth=1,
-                    label=look.name,
+                    label=style.name,
                 )
             axes.set_yticks(np.arange(len(names)), names, fontsize=7)
             axes.invert_yaxis()

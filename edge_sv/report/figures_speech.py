@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_sv.report.det import draw_det_axes, to_deviates
-from edge_sv.report.style import WIDTH, Document, Figure, Look, slug
+from edge_sv.report.style import WIDTH, Document, Figure, PlotStyle, slug
 from edge_sv.report.svg import inline_svg, new_figure
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 
-def draw_front(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
+def draw_front(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figure]:
     """Draw bytes against EER: of all test lists together, else of the development lists at the check."""
     points = _front_points(document)
     sized = {row["label"]: row["bytes"] for row in document["models"] if row["bytes"]}
@@ -26,45 +26,45 @@ def draw_front(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
     with new_figure(WIDTH, 3.6) as figure:
         axes = figure.add_subplot(xlabel="bytes in flash (float: 4 bytes a parameter)", ylabel="EER, %", xscale="log")
         for label, (eer, ends) in shown.items():
-            look = looks[label]
+            style = styles[label]
             low, high = ends or (eer, eer)
             spread = [[100 * max(0.0, eer - low)], [100 * max(0.0, high - eer)]]
             axes.errorbar(
                 [sized[label]],
                 [100 * eer],
                 yerr=spread,
-                color=look.color,
-                marker=look.marker,
+                color=style.color,
+                marker=style.marker,
                 capsize=2,
                 elinewidth=0.8,
             )
         highest = max((ends or (eer,))[-1] for eer, ends in shown.values())
         _log_bytes(axes, [sized[label] for label in shown])
         axes.set_ylim(0, 120 * highest)
-        _name_points(figure, axes, [(sized[label], 100 * eer, looks[label]) for label, (eer, _) in shown.items()])
+        _name_points(figure, axes, [(sized[label], 100 * eer, styles[label]) for label, (eer, _) in shown.items()])
         source = "all test lists together" if document["lists"] else "the development lists, as the check measured it"
         svg = inline_svg(figure, "front", f"Bytes in flash against equal error rate on {source}, one point a model.")
     forms = sorted({row["bytes_of"] for row in document["models"] if row["bytes_of"] and not row["is_float"]})
     return [Figure(svg, f"Bytes ({', '.join(forms)}) against EER on {source}; bars: 95 % intervals over speakers.")]
 
 
-def draw_det(report: Document, looks: Mapping[str, Look]) -> Figure:
+def draw_det(report: Document, styles: Mapping[str, PlotStyle]) -> Figure:
     """Draw the DET curves of one list."""
     with new_figure(4.6, 4.6) as figure:
         axes = figure.add_subplot()
         draw_det_axes(axes)
         for errors in report["errors"]:
-            look, curve = looks[errors["model"]], errors["curve"]
+            style, curve = styles[errors["model"]], errors["curve"]
             points = (to_deviates(np.array(curve[side])) for side in ("false_accept", "miss"))
-            axes.plot(*points, look.line, color=look.color, linewidth=1.3, label=look.name)
+            axes.plot(*points, style.line, color=style.color, linewidth=1.3, label=style.name)
             rate = to_deviates(np.array([errors["eer"]]))
-            axes.plot(rate, rate, marker=look.marker, markersize=4.5, color=look.color)
+            axes.plot(rate, rate, marker=style.marker, markersize=4.5, color=style.color)
         axes.legend(loc="upper right")
         svg = inline_svg(figure, f"det-{slug(report['name'])}", f"DET curves on {report['name']}, one a model.")
     return Figure(svg, f"{report['name']}: miss rate against false-accept rate; marks: equal error rates.")
 
 
-def draw_drift(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
+def draw_drift(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figure]:
     """Draw how scores differ from float on all lists together, and flips by distance from the threshold."""
     if not document["lists"]:
         return []
@@ -74,13 +74,13 @@ def draw_drift(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
     with new_figure(WIDTH, 3.4) as figure:
         left, right = figure.subplots(1, 2)
         for label, drift in drifts.items():
-            look, histogram = looks[label], drift["histogram"]
+            style, histogram = styles[label], drift["histogram"]
             share = 100 * np.array(histogram["counts"]) / sum(histogram["counts"])
             left.stairs(
-                share / np.diff(histogram["edges"]) / 100, histogram["edges"], color=look.color, label=look.name
+                share / np.diff(histogram["edges"]) / 100, histogram["edges"], color=style.color, label=style.name
             )
             rates = [100 * band["rate"] for band in drift["bands"]]
-            right.plot(rates, look.line, color=look.color, marker=look.marker, markersize=4, linewidth=1)
+            right.plot(rates, style.line, color=style.color, marker=style.marker, markersize=4, linewidth=1)
         left.set(xlabel="score less float score", yticks=[], ylabel="density")
         left.locator_params(axis="x", nbins=4)
         bands = next(iter(drifts.values()))["bands"]
@@ -96,7 +96,7 @@ def draw_drift(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
     ]
 
 
-def draw_probes(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
+def draw_probes(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figure]:
     """Draw the accuracy of every probe with its interval, beside that of the most frequent answer."""
     probes = (document["probes"] or {"probes": []})["probes"]
     if not probes:
@@ -106,18 +106,18 @@ def draw_probes(document: Document, looks: Mapping[str, Look]) -> list[Figure]:
         for row, probe in enumerate(probes):
             axes.plot([100 * probe["majority"]] * 2, [row - 0.45, row + 0.45], color="0.5", linewidth=2)
         rows = [(f"{p['task'].replace('_', ' ')}, {p['corpus']}", p["readings"]) for p in probes]
-        _interval_rows(figure, axes, rows, "accuracy", looks)
+        _interval_rows(figure, axes, rows, "accuracy", styles)
         svg = inline_svg(figure, "probes", "Accuracy of linear probes for each task and model, with 95 % intervals.")
     return [Figure(svg, "What a linear classifier reads out of embeddings; grey bar: always the most frequent answer.")]
 
 
-def draw_languages(report: Document, looks: Mapping[str, Look], number: int) -> Figure:
+def draw_languages(report: Document, styles: Mapping[str, PlotStyle], number: int) -> Figure:
     """Draw the EER of every language pair and model with its interval."""
     pairs = report["pairs"]
     with new_figure(WIDTH, _rows_height(len(pairs), len(pairs[0]["errors"]))) as figure:
         axes = figure.add_subplot(xlabel="EER, %")
         rows = [(f"{pair['enroll']} enrolled,\n{pair['test']} tested", pair["errors"]) for pair in pairs]
-        _interval_rows(figure, axes, rows, "eer", looks)
+        _interval_rows(figure, axes, rows, "eer", styles)
         axes.set_xlim(left=0)
         svg = inline_svg(
             figure, f"languages-{number}", "EER within and across languages for each model, with intervals."
@@ -132,18 +132,18 @@ def _front_points(document: Document) -> dict[str, tuple[float, Sequence[float] 
     return {label: (eer, None) for label, eer in known.items() if eer is not None}
 
 
-def _name_points(figure: MatplotlibFigure, axes: Axes, points: Sequence[tuple[float, float, Look]]) -> None:
+def _name_points(figure: MatplotlibFigure, axes: Axes, points: Sequence[tuple[float, float, PlotStyle]]) -> None:
     """Write names beside points, each a little higher than where it would lie on another; call it when all is drawn."""
     figure.draw_without_rendering()
     height, letter = 9.0, 4.6
     placed: list[tuple[float, float, float]] = []
-    for x, y, look in sorted(points, key=lambda point: point[1]):
+    for x, y, style in sorted(points, key=lambda point: point[1]):
         left, base = (float(v) * 72 / figure.dpi for v in axes.transData.transform((x, y)))
-        right, rise = left + letter * len(look.name), 3.0
+        right, rise = left + letter * len(style.name), 3.0
         while any(left < end and right > start and abs(base + rise - at) < height for start, end, at in placed):
             rise += 1.0
         placed.append((left, right, base + rise))
-        axes.annotate(look.name, (x, y), xytext=(5, rise), textcoords="offset points", fontsize=8, color=look.color)
+        axes.annotate(style.name, (x, y), xytext=(5, rise), textcoords="offset points", fontsize=8, color=style.color)
 
 
 def _log_bytes(axes: Axes, sizes: Sequence[int]) -> None:
@@ -165,24 +165,24 @@ def _interval_rows(
     axes: Axes,
     rows: Sequence[tuple[str, Sequence[Document]]],
     value: str,
-    looks: Mapping[str, Look],
+    styles: Mapping[str, PlotStyle],
 ) -> None:
     """Draw a labelled row for each task: every model's `value` with its interval, one below the other."""
     for row, (_, readings) in enumerate(rows):
         for place, reading in enumerate(readings):
             height = row - 0.4 + (place + 0.5) * 0.8 / len(readings)
-            look = looks[reading["model"]]
-            _interval(axes, height, reading[value], reading[f"{value}_ci"], look, named=row == 0)
+            style = styles[reading["model"]]
+            _interval(axes, height, reading[value], reading[f"{value}_ci"], style, named=row == 0)
     axes.set_yticks(range(len(rows)), [label for label, _ in rows])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
     figure.legend(loc="outside lower center", ncols=2)
 
 
-def _interval(axes: Axes, row: float, value: float, ends: Sequence[float], look: Look, *, named: bool) -> None:
-    axes.plot([100 * ends[0], 100 * ends[1]], [row, row], color=look.color, linewidth=1)
-    label = look.name if named else None
-    axes.plot([100 * value], [row], look.marker, color=look.color, markersize=4.5, label=label)
+def _interval(axes: Axes, row: float, value: float, ends: Sequence[float], style: PlotStyle, *, named: bool) -> None:
+    axes.plot([100 * ends[0], 100 * ends[1]], [row, row], color=style.color, linewidth=1)
+    label = style.name if named else None
+    axes.plot([100 * value], [row], style.marker, color=style.color, markersize=4.5, label=label)
 
 
 def _band_name(band: Document) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_sv.analysis.candidates import Candidate, float_of
+from edge_sv.analysis.compared_models import ComparedModel, float_of
 from edge_sv.analysis.drift import Drift, measure_drift
 from edge_sv.errors import DataError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Evaluation, Progress, embed_recordings, judge, score_list
+from edge_sv.evaluation.evaluate import Evaluation, Progress, compute_evaluation, embed_recordings, score_list
 from edge_sv.scoring import metrics
 from edge_sv.scoring.speech_index import read_index
 from edge_sv.scoring.trials import Recordings, Trial, TrialList, find_recordings, read_trials
@@ -105,7 +105,7 @@ def find_lists(index: Path) -> list[EvaluationList]:
 
 
 def evaluate_lists(
-    candidates: Sequence[Candidate],
+    compared: Sequence[ComparedModel],
     lists: Sequence[EvaluationList],
     *,
     cache: EmbeddingCache | None = None,
@@ -118,7 +118,7 @@ def evaluate_lists(
     EER threshold. Drift is measured at the model's shipped threshold, else at the float net's EER threshold.
 
     Args:
-        candidates: models; each is compared with the float net of its name, if that is among them.
+        compared: models; each is compared with the float net of its name, if that is among them.
         lists: what `find_lists` found.
         cache: embeddings computed before.
         jobs: worker processes for embeddings.
@@ -129,7 +129,7 @@ def evaluate_lists(
     """
     files = {name: paths for each in lists for name, paths in each.recordings.files.items()}
     embeddings: dict[str, Mapping[str, Float32]] = {}
-    for candidate in candidates:
+    for candidate in compared:
         progress = steps(f"{candidate.label}, test lists") if steps else None
         embeddings[candidate.label] = embed_recordings(candidate.open, files, cache=cache, jobs=jobs, progress=progress)
     told = steps("error rates") if steps else None
@@ -137,7 +137,7 @@ def evaluate_lists(
     for number, each in enumerate(lists):
         if told:
             told(number, len(lists))
-        reports.append(_report(each, candidates, embeddings))
+        reports.append(_report(each, compared, embeddings))
     return reports
 
 
@@ -189,10 +189,10 @@ def _pool(lists: Sequence[EvaluationList]) -> EvaluationList:
 
 
 def _report(
-    each: EvaluationList, candidates: Sequence[Candidate], embeddings: Mapping[str, Mapping[str, Float32]]
+    each: EvaluationList, compared: Sequence[ComparedModel], embeddings: Mapping[str, Mapping[str, Float32]]
 ) -> ListReport:
-    scores = {candidate.label: score_list(each.trials, embeddings[candidate.label]) for candidate in candidates}
-    errors = tuple(_errors(each, candidate, float_of(candidate, candidates), scores) for candidate in candidates)
+    scores = {candidate.label: score_list(each.trials, embeddings[candidate.label]) for candidate in compared}
+    errors = tuple(_errors(each, candidate, float_of(candidate, compared), scores) for candidate in compared)
     return ListReport(
         name=each.name,
         command=each.command,
@@ -205,13 +205,13 @@ def _report(
 
 
 def _errors(
-    each: EvaluationList, candidate: Candidate, reference: Candidate | None, scores: Mapping[str, Float32]
+    each: EvaluationList, candidate: ComparedModel, reference: ComparedModel | None, scores: Mapping[str, Float32]
 ) -> ListErrors:
     trials, speakers, labels = each.trials, each.recordings.speakers, each.trials.labels
     mine = scores[candidate.label]
     shipped = candidate.artifact.scoring if candidate.artifact else None
     threshold = shipped.threshold if shipped and shipped.kind == "cosine" else None
-    evaluation = judge(mine, trials, speakers, threshold=threshold)
+    evaluation = compute_evaluation(mine, trials, speakers, threshold=threshold)
     curve = thin_curve(metrics.det_points(mine, labels))
     if reference is None:
         return ListErrors(candidate.label, evaluation, curve, None, None, None)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_sv.analysis.candidates import NET_FILE, Candidate, has_tensorflow
+from edge_sv.analysis.compared_models import NET_FILE, ComparedModel, has_tensorflow
 from edge_sv.errors import DataError
 
 HISTORY_FILE = "history.csv"
@@ -64,24 +64,24 @@ class _Costs:
     macs_per_second: int | None
 
 
-def describe_net(candidates: Sequence[Candidate]) -> NetFacts:
-    """Describe the net that candidates are forms of.
+def describe_net(compared: Sequence[ComparedModel]) -> NetFacts:
+    """Describe the net that the compared models are forms of.
 
     Args:
-        candidates: all of one net.
+        compared: all of one net.
 
     Raises:
         DataError: a file of the net is damaged.
     """
-    artifact = next((each.artifact for each in candidates if each.artifact), None)
-    own = next((each for each in candidates if each.artifact is None), None)
+    artifact = next((each.artifact for each in compared if each.artifact), None)
+    own = next((each for each in compared if each.artifact is None), None)
     folder = None if own is None else own.path
     described = {} if folder is None else read_json(folder / NET_FILE)
     provenance = described.get("provenance") or {}
-    costs = _costs(candidates, folder)
+    costs = _costs(compared, folder)
     dev = provenance.get("dev") or {}
     return NetFacts(
-        name=candidates[0].net,
+        name=compared[0].net,
         folder=None if own is None else own.place,
         family=described.get("family"),
         config=described.get("config") or {},
@@ -130,14 +130,14 @@ def read_history(path: Path) -> dict[str, list[float | None]] | None:
         raise DataError(f"{path} is damaged", details={"got": str(error)}) from error
 
 
-def _costs(candidates: Sequence[Candidate], folder: Path | None) -> _Costs | None:
+def _costs(compared: Sequence[ComparedModel], folder: Path | None) -> _Costs | None:
     """Count parameters and MACs of the float net; of a converted form where TensorFlow is missing."""
     if folder is not None and has_tensorflow():
         from edge_sv.analysis.summary import summarize_model
 
         summary = summarize_model(str(folder), float_net=True)
         return _Costs(summary.parameters, summary.macs, summary.macs_per_second)
-    artifact = next((each.artifact for each in candidates if each.artifact), None)
+    artifact = next((each.artifact for each in compared if each.artifact), None)
     if artifact is None:
         return None
     parameters, macs = (sum(getattr(layer, name) for layer in artifact.layers) for name in ("parameters", "macs"))

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from edge_sv.errors import DataError
 from edge_sv.report.collect import SCHEMA_VERSION
-from edge_sv.report.converted_models import FORM_NAMES
+from edge_sv.report.converted_models import FACT_NAMES
 from edge_sv.report.figures import draw_figures
 from edge_sv.system.files import write_atomic
 
@@ -184,7 +184,7 @@ def _dev_name(column: str) -> str:
 
 
 def _form_name(form: str) -> str:
-    return {**FORM_NAMES, "parameters": "4 bytes a parameter"}[form]
+    return {**FACT_NAMES, "parameters": "4 bytes a parameter"}[form]
 
 
 def _unseen_name(what: str) -> str:

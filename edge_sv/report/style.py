@@ -1,4 +1,4 @@
-"""How the report's plots look: each model keeps its color, marker and line in all of them."""
+"""How the report's plots style: each model keeps its color, marker and line in all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Look:
+class PlotStyle:
     """How a model is drawn in all plots."""
 
     name: str
@@ -32,19 +32,19 @@ class Look:
     line: str
 
 
-def choose_looks(models: Sequence[Document]) -> dict[str, Look]:
+def choose_styles(models: Sequence[Document]) -> dict[str, PlotStyle]:
     """Choose colors, markers and lines; float nets are dark and dashed."""
-    looks: dict[str, Look] = {}
+    styles: dict[str, PlotStyle] = {}
     converted = 0
     for model in models:
         if model["is_float"]:
-            looks[model["label"]] = Look(model["short"], FLOAT_COLOR, "*", "--")
+            styles[model["label"]] = PlotStyle(model["short"], FLOAT_COLOR, "*", "--")
             continue
         line = ("-", "-.", ":")[converted // len(COLORS) % 3]
         color, marker = COLORS[converted % len(COLORS)], MARKERS[converted % len(MARKERS)]
-        looks[model["label"]] = Look(model["short"], color, marker, line)
+        styles[model["label"]] = PlotStyle(model["short"], color, marker, line)
         converted += 1
-    return looks
+    return styles
 
 
 def slug(text: str) -> str:

@@ -94,10 +94,10 @@ def layer_losses(model: bytes, float_model: bytes, segments: Sequence[Float32]) 
         segments: (frames, num_mels) normalized features each.
     """
     traces = ((trace_values(float_model, segment), trace_values(model, segment)) for segment in segments)
-    return blame_layers(model, signal_to_noise(traces))
+    return attribute_loss(model, signal_to_noise(traces))
 
 
-def blame_layers(model: bytes, ratios: Mapping[str, float]) -> list[LayerLoss]:
+def attribute_loss(model: bytes, ratios: Mapping[str, float]) -> list[LayerLoss]:
     """Tell what each layer loses from the signal-to-noise ratio of every tensor; see `LayerLoss`.
 
     Args:

@@ -41,7 +41,7 @@ def map_in_processes(
     """
     try:
         with ExitStack() as end:
-            with _born_deaf_to_interrupts(), _one_thread_each():
+            with _sigint_blocked(), _one_thread_each():
                 pool = ProcessPoolExecutor(jobs, get_context("spawn"), _start, (start,))
                 end.callback(pool.shutdown, cancel_futures=True)
                 pending = deque(pool.submit(function, task) for task in tasks)
@@ -83,7 +83,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 @contextmanager
-def _born_deaf_to_interrupts() -> Iterator[None]:
+def _sigint_blocked() -> Iterator[None]:
     """Let processes that start in the block never see Ctrl-C, which is this process's to handle.
 
     A child inherits the blocked signal before its first instruction; a handler set by the child would come too late for

@@ -12,7 +12,7 @@ LONGEST = 60
 """Characters of a refused value that are shown."""
 
 
-def reasons(error: ValidationError, *, known: Iterable[str] = ()) -> dict[str, str]:
+def explain_validation_error(error: ValidationError, *, known: Iterable[str] = ()) -> dict[str, str]:
     """Name each place and what is wrong there.
 
     Args:

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from edge_sv.compress.method import save_compressed
-from edge_sv.compress.methods import plan_form
+from edge_sv.compress.methods import choose_method
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description
 from edge_sv.recipes.recipe import FLOAT, CompressionRecipe, FineTuning, load_recipe
 from edge_sv.system.array_types import Float32
 from edge_sv.training.bank import Progress
+from edge_sv.training.bit_widths import find_bit_allocation
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import train
 from edge_sv.training.inputs import Inputs
 from edge_sv.training.teacher import Teacher
-from edge_sv.training.widths import find_widths
 
 MARGIN = 0.2
 EMA_DECAY = 0.98
@@ -65,8 +65,8 @@ def compress_net(
     description = load_description(net)
     if plan.fine_tuning is None or plan.fine_tuning.epochs == 0:
         model, _ = load_net(net)
-        widths = find_widths(net, plan, data=data, cache=cache, progress=progress) if plan.mixed else None
-        form = plan_form(model, plan, widths=widths)
+        widths = find_bit_allocation(net, plan, data=data, cache=cache, progress=progress) if plan.mixed else None
+        form = choose_method(model, plan, widths=widths)
         trained = form.trainable(model, functools.partial(_no_crops, recipe)).get_weights()
         save_compressed(out, description, model, form.finish(model, trained))
         _note(out, plan, origin)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
-from edge_sv.system.validation import reasons
+from edge_sv.system.validation import explain_validation_error
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
@@ -211,4 +211,4 @@ def read_config(path: Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{path} is not a training configuration", details=reasons(error)) from error
+        raise UsageError(f"{path} is not a training configuration", details=explain_validation_error(error)) from error

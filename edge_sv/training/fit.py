@@ -14,8 +14,8 @@ import tensorflow as tf
 import tf_keras
 
 from edge_sv.audio.noisy_copy import NoisyCopy
-from edge_sv.compress.method import Extras, TrainableForm, Uncompressed, save_compressed
-from edge_sv.compress.methods import plan_form
+from edge_sv.compress.method import Extras, TrainableMethod, Uncompressed, save_compressed
+from edge_sv.compress.methods import choose_method
 from edge_sv.errors import DataError, UsageError
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.models.checkpoint import (
@@ -33,6 +33,7 @@ from edge_sv.system.npz import read_arrays
 from edge_sv.training.average import START, Average, make_average
 from edge_sv.training.bank import FeatureBank, Progress, open_bank
 from edge_sv.training.batches import BatchMaker, prefetch
+from edge_sv.training.bit_widths import find_bit_allocation
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.crop_teachers import CropTeachers, load_crop_teachers
 from edge_sv.training.history import Row, best_row, is_over, to_csv
@@ -41,7 +42,6 @@ from edge_sv.training.inputs import Inputs, Material, find_material
 from edge_sv.training.teacher import teacher_targets
 from edge_sv.training.trainer import Trainer
 from edge_sv.training.validation import Validation
-from edge_sv.training.widths import find_widths
 
 STATE_FILE = "state.npz"
 DEV_SNR_DB = (5.0, 15.0)
@@ -68,7 +68,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     shape = net_config(config.net.family, config.net.config)
     _set_threads(config.optimizer.threads)
     material = find_material(config, inputs)
-    form = _plan_form(config, inputs, shape, progress)
+    form = _choose_method(config, inputs, shape, progress)
     _claim(out, config)
     teachers = [inputs.open_teacher(name) for name in config.loss.teachers if config.loss.teacher_weight]
     tf_keras.utils.set_random_seed(config.seed)
@@ -158,7 +158,7 @@ def _make_batches(config: TrainConfig, description: NetDescription, bank: Featur
     )
 
 
-def _plan_form(config: TrainConfig, inputs: Inputs, shape: NetConfig, progress: Progress) -> TrainableForm:
+def _choose_method(config: TrainConfig, inputs: Inputs, shape: NetConfig, progress: Progress) -> TrainableMethod:
     """Make the form in which the net trains: under the configuration's recipe, from the weights training starts from.
 
     Raises:
@@ -181,12 +181,12 @@ def _plan_form(config: TrainConfig, inputs: Inputs, shape: NetConfig, progress: 
         )
     widths = None
     if recipe.mixed is not None:
-        widths = find_widths(net, recipe, data=inputs.data, cache=inputs.cache, progress=progress)
-    return plan_form(model, recipe, widths=widths, epochs=config.optimizer.epochs)
+        widths = find_bit_allocation(net, recipe, data=inputs.data, cache=inputs.cache, progress=progress)
+    return choose_method(model, recipe, widths=widths, epochs=config.optimizer.epochs)
 
 
 def _make_trainer(
-    config: TrainConfig, inputs: Inputs, description: NetDescription, maker: BatchMaker, form: TrainableForm
+    config: TrainConfig, inputs: Inputs, description: NetDescription, maker: BatchMaker, form: TrainableMethod
 ) -> Trainer:
     """Make the trainer; a net under compression has its first weights already."""
     with _precision(config.optimizer.precision):
@@ -260,7 +260,7 @@ class _Run:
     maker: BatchMaker
     validation: Validation
     average: Average
-    form: TrainableForm
+    form: TrainableMethod
     out: Path
 
     def finish(self, history: list[Row], *, progress: Progress, on_epoch: OnEpoch) -> NetDescription:

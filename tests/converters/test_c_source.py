@@ -18,9 +18,15 @@ from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.package import DevicePackage, read_package, write_package
 from edge_sv.package.device_memory import features_bytes, memory_bytes
 from edge_sv.package.golden_vectors import buzz
-from edge_sv.package.net_only import BareNet, BareVector, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.net_only import (
+    NetOnlyModel,
+    NetOnlyVector,
+    generate_net_only,
+    make_net_only_vectors,
+    write_net_only_package,
+)
 from edge_sv.package.target import load_target
-from edge_sv.pipeline.check_generated_c import check_bare_package, first_generated_difference
+from edge_sv.pipeline.check_generated_c import check_net_only_package, first_generated_difference
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet, find_generator
 from edge_sv.runtimes.host_compiler import compile_library, load_library
 from edge_sv.runtimes.tflm_process import run_isolated, trace_isolated
@@ -33,7 +39,7 @@ pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64
 BUNDLED = ["resnet-nano", "resnet-thin", "ecapa-small"]
 CODE = CodeOptions()
 
-MakePackage = Callable[[bytes], tuple[DevicePackage, list[BareVector]]]
+MakePackage = Callable[[bytes], tuple[DevicePackage, list[NetOnlyVector]]]
 
 
 def _bundled(name: str) -> bytes:
@@ -47,11 +53,11 @@ def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make_package(tmp_path: Path) -> MakePackage:
-    def make(model: bytes) -> tuple[DevicePackage, list[BareVector]]:
-        net = BareNet("net", model)
-        vectors = make_bare_vectors(net, generate_bare(net, CODE))
+    def make(model: bytes) -> tuple[DevicePackage, list[NetOnlyVector]]:
+        net = NetOnlyModel("net", model)
+        vectors = make_net_only_vectors(net, generate_net_only(net, CODE))
         target = load_target("cortex-m")
-        return write_bare_package(net, target, tmp_path / "package", vectors=vectors, code=CODE), vectors
+        return write_net_only_package(net, target, tmp_path / "package", vectors=vectors, code=CODE), vectors
 
     return make
 
@@ -71,20 +77,20 @@ def test_every_tensor_of_a_bundled_net_is_that_of_tflm(name: str) -> None:
 @pytest.mark.parametrize("name", ["ecapa-small", "resnet-nano"])
 def test_tensors_that_share_memory_give_the_same(make_package: MakePackage, libraries: Path, name: str) -> None:
     package, vectors = make_package(_bundled(name))
-    assert check_bare_package(package, [(v.inputs, v.outputs) for v in vectors], cache=libraries) == 3
+    assert check_net_only_package(package, [(v.inputs, v.outputs) for v in vectors], cache=libraries) == 3
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_random_nets_compute_what_tflm_computes(make_package: MakePackage, libraries: Path, seed: int) -> None:
     package, vectors = make_package(random_net(seed))
-    assert check_bare_package(package, [(v.inputs, v.outputs) for v in vectors], cache=libraries) == 3
+    assert check_net_only_package(package, [(v.inputs, v.outputs) for v in vectors], cache=libraries) == 3
 
 
 def test_a_difference_stops_the_build_and_names_the_layer(make_package: MakePackage, libraries: Path) -> None:
     package, vectors = make_package(random_net(1))
     wrong = [np.asarray(values) ^ 1 for values in vectors[0].outputs]
     with pytest.raises(AccuracyGateFailed, match="does not compute") as caught:
-        check_bare_package(package, [(vectors[0].inputs, wrong)], cache=libraries)
+        check_net_only_package(package, [(vectors[0].inputs, wrong)], cache=libraries)
     assert caught.value.exit_code == 5
     assert "the static plan" in caught.value.details["layer"]  # no layer by itself: the vector was made wrong here
 
@@ -106,10 +112,10 @@ def test_the_first_wrong_layer_is_found(make_package: MakePackage, monkeypatch: 
 
 
 def test_same_model_same_bytes(tmp_path: Path) -> None:
-    net, target = BareNet("net", random_net(2)), load_target("cortex-m")
-    vectors = make_bare_vectors(net, generate_bare(net, CODE))
+    net, target = NetOnlyModel("net", random_net(2)), load_target("cortex-m")
+    vectors = make_net_only_vectors(net, generate_net_only(net, CODE))
     folders = [
-        write_bare_package(net, target, tmp_path / name, vectors=vectors, code=CODE).path for name in ("one", "two")
+        write_net_only_package(net, target, tmp_path / name, vectors=vectors, code=CODE).path for name in ("one", "two")
     ]
     names = [sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file()) for folder in folders]
     assert names[0] == names[1]
@@ -146,8 +152,8 @@ def test_sources_compile_for_cortex_m(make_package: MakePackage, tmp_path: Path,
 
 
 def test_a_prefix_of_one_s_own(make_package: MakePackage, tmp_path: Path) -> None:
-    net = BareNet("net", random_net(2))
-    generated = generate_bare(net, CodeOptions(prefix="keyword"))
+    net = NetOnlyModel("net", random_net(2))
+    generated = generate_net_only(net, CodeOptions(prefix="keyword"))
     assert sorted(generated.files) == ["include/keyword.h", "src/keyword.c", "src/keyword_constants.h"]
     assert b"KEYWORD_ARENA_BYTES" in generated.files["include/keyword.h"]
 
@@ -155,19 +161,19 @@ def test_a_prefix_of_one_s_own(make_package: MakePackage, tmp_path: Path) -> Non
 @pytest.mark.parametrize("prefix", ["Upper", "9lives", "with-dash", "", "x" * 41, "esv_net", 'x";'])
 def test_what_cannot_begin_a_c_name_is_refused(prefix: str) -> None:
     with pytest.raises(UsageError, match="cannot begin"):
-        generate_bare(BareNet("net", random_net(2)), CodeOptions(prefix=prefix))
+        generate_net_only(NetOnlyModel("net", random_net(2)), CodeOptions(prefix=prefix))
 
 
 def test_a_plan_that_a_net_does_not_have_is_refused() -> None:
     with pytest.raises(UsageError, match="no streaming plan"):
-        generate_bare(BareNet("net", random_net(2)), CodeOptions(plan="streaming"))
+        generate_net_only(NetOnlyModel("net", random_net(2)), CodeOptions(plan="streaming"))
 
 
 def test_budgets_hold_for_generated_code(tmp_path: Path) -> None:
-    net = BareNet("net", random_net(2))
-    generated = generate_bare(net, CODE)
+    net = NetOnlyModel("net", random_net(2))
+    generated = generate_net_only(net, CODE)
     with pytest.raises(DoesNotFit, match="RAM"):
-        write_bare_package(
+        write_net_only_package(
             net, load_target("cortex-m"), tmp_path / "out", vectors=[], code=CODE, max_ram=generated.ram_bytes - 1
         )
     assert not (tmp_path / "out").exists()

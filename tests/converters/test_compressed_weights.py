@@ -14,9 +14,9 @@ from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.graph import Tensor, read_graph
 
 from edge_sv.errors import DataError
-from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.net_only import NetOnlyModel, generate_net_only, make_net_only_vectors, write_net_only_package
 from edge_sv.package.target import load_target
-from edge_sv.pipeline.check_generated_c import check_bare_package
+from edge_sv.pipeline.check_generated_c import check_net_only_package
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.tflite.flatbuffer import operators, pack_model, parse_model, tensor_data
 from tests.int8_models import Int8Model
@@ -98,12 +98,12 @@ def test_tables_of_decode_operators_vanish_into_constants() -> None:
 def test_compressed_weights_compute_what_tflm_computes(tmp_path: Path, form: str) -> None:
     model = _with_values(np.arange(-8, 8) if form == "int4" else SIXTEEN)
     model = _with_tables(model, per_channel=True) if form == "tables" else model
-    net, code = BareNet("net", model), CodeOptions()
-    generated = generate_bare(net, code)
-    assert generated.constant_bytes < 0.8 * generate_bare(BareNet("plain", _model()), code).constant_bytes
-    vectors = make_bare_vectors(net, generated)
-    package = write_bare_package(net, load_target("cortex-m"), tmp_path / "p", vectors=vectors, code=code)
-    compared = check_bare_package(package, [(v.inputs, v.outputs) for v in vectors], cache=tmp_path / "libraries")
+    net, code = NetOnlyModel("net", model), CodeOptions()
+    generated = generate_net_only(net, code)
+    assert generated.constant_bytes < 0.8 * generate_net_only(NetOnlyModel("plain", _model()), code).constant_bytes
+    vectors = make_net_only_vectors(net, generated)
+    package = write_net_only_package(net, load_target("cortex-m"), tmp_path / "p", vectors=vectors, code=code)
+    compared = check_net_only_package(package, [(v.inputs, v.outputs) for v in vectors], cache=tmp_path / "libraries")
     assert compared == len(vectors)
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sv.errors import DataError, EdgeSvError
-from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.net_only import NetOnlyModel, generate_net_only, make_net_only_vectors, write_net_only_package
 from edge_sv.package.target import load_target
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet
 from edge_sv.tflite.flatbuffer import pack_model, parse_model
@@ -32,7 +32,7 @@ BIG = 1 << 22
 def _generate(model: bytes) -> GeneratedNet | None:
     """Compile a model to C; None when it is refused in words. Any other exception is a finding."""
     try:
-        return generate_bare(BareNet("broken", model), CodeOptions())
+        return generate_net_only(NetOnlyModel("broken", model), CodeOptions())
     except EdgeSvError as error:
         assert str(error)
         return None
@@ -76,12 +76,12 @@ def test_what_is_compiled_from_a_broken_model_computes_what_tflm_computes(tmp_pa
     pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
     compared = 0
     for number, model in enumerate(_broken_but_compiled(count)):
-        net = BareNet(f"broken{number}", model)
+        net = NetOnlyModel(f"broken{number}", model)
         try:
-            vectors = make_bare_vectors(net, generate_bare(net, CodeOptions()))
+            vectors = make_net_only_vectors(net, generate_net_only(net, CodeOptions()))
         except DataError:
             continue  # stricter than this converter
-        package = write_bare_package(
+        package = write_net_only_package(
             net, load_target("cortex-m"), tmp_path / net.name, vectors=vectors, code=CodeOptions()
         )
         _run_under_sanitizers(package.path)
@@ -109,7 +109,7 @@ def test_an_operator_without_a_kernel_is_named() -> None:
     tree.operatorCodes[0].deprecatedBuiltinCode = 127
     assert "CUMSUM" not in LOWERINGS
     with pytest.raises(DataError, match="CUMSUM"):
-        generate_bare(BareNet("x", pack_model(tree)), CodeOptions())
+        generate_net_only(NetOnlyModel("x", pack_model(tree)), CodeOptions())
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.package import DevicePackage, estimate_footprint, write_package
 from edge_sv.package.budget import check_budget
-from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.net_only import NetOnlyModel, generate_net_only, make_net_only_vectors, write_net_only_package
 from edge_sv.package.target import load_target
 from edge_sv.pipeline.check_conversion import CheckSet
-from edge_sv.pipeline.check_generated_c import check_bare_package
+from edge_sv.pipeline.check_generated_c import check_net_only_package
 from edge_sv.pipeline.check_lookup_tables import check_tables
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.plugins.table_writer import LookupModel, compress_tables
@@ -213,12 +213,14 @@ def test_a_layer_s_cost_is_that_of_its_tables() -> None:
 def test_compiled_c_computes_the_same(tmp_path: Path, channelwise: bool) -> None:
     codes = few_values((8, 3, 3, CHANNELS), 3, axis=0 if channelwise else None)
     model = with_weights(one_layer("conv"), codes)
-    generated = [generate_bare(BareNet("net", m), CodeOptions()) for m in (model, compress(model).model)]
+    generated = [generate_net_only(NetOnlyModel("net", m), CodeOptions()) for m in (model, compress(model).model)]
     assert generated[0].constant_bytes == generated[1].constant_bytes
-    net, code = BareNet("net", compress(model).model), CodeOptions()
-    vectors = make_bare_vectors(net, generated[1])
-    package = write_bare_package(net, load_target("cortex-m"), tmp_path / "p", vectors=vectors, code=code)
-    assert check_bare_package(package, [(v.inputs, v.outputs) for v in vectors], cache=tmp_path / "c") == len(vectors)
+    net, code = NetOnlyModel("net", compress(model).model), CodeOptions()
+    vectors = make_net_only_vectors(net, generated[1])
+    package = write_net_only_package(net, load_target("cortex-m"), tmp_path / "p", vectors=vectors, code=code)
+    assert check_net_only_package(package, [(v.inputs, v.outputs) for v in vectors], cache=tmp_path / "c") == len(
+        vectors
+    )
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.nets import convert, make_float_net, voice_calibration, voices
 
 pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
 from edge_sv.audio.recording import read_recording
-from edge_sv.compress.straight_through import plan_compression
+from edge_sv.compress.straight_through import straight_through_method
 from edge_sv.models.checkpoint import load_net, save_net
 
 RECIPES = [
@@ -37,7 +37,7 @@ def compress(net: Path, recipe: str, out: Path, *, turned: bool = False) -> Path
         if layer.name.endswith("_bn"):
             gamma, *others = layer.get_weights()
             layer.set_weights([np.where(np.arange(len(gamma)) % 2, gamma, -gamma), *others])
-    save_net(out, description, model, plan_compression(model, load_recipe(recipe)).apply(model))
+    save_net(out, description, model, straight_through_method(model, load_recipe(recipe)).apply(model))
     return out
 
 

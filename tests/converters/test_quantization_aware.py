@@ -17,13 +17,13 @@ from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load
 from edge_sv.artifacts.artifact import ModelArtifact, net_sha256
 from edge_sv.audio.recording import read_recording
 from edge_sv.compress.method import save_compressed
-from edge_sv.compress.quantization_aware import plan_quantization_aware
+from edge_sv.compress.quantization_aware import quantization_aware_method
 from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import DataError, UsageError
 from edge_sv.models.checkpoint import NetDescription, build_net, load_net, net_config, save_net
-from edge_sv.package.net_only import BareNet, generate_bare, make_bare_vectors, write_bare_package
+from edge_sv.package.net_only import NetOnlyModel, generate_net_only, make_net_only_vectors, write_net_only_package
 from edge_sv.package.target import load_target
-from edge_sv.pipeline.check_generated_c import check_bare_package
+from edge_sv.pipeline.check_generated_c import check_net_only_package
 from edge_sv.plugins.converter import Calibration, find_converter
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.recipes.recipe import load_recipe
@@ -57,7 +57,7 @@ def trained(
     folder = tmp_path_factory.mktemp("nets") / family
     model = build_tiny(family, frames=SEGMENTS.frames, num_mels=FEATURES.num_mels)
     recipe = f"qat_wi{bits}_ai8"
-    form = plan_quantization_aware(model, load_recipe(recipe))
+    form = quantization_aware_method(model, load_recipe(recipe))
     net = form.trainable(model, lambda: calibration.segments[..., np.newaxis])
     config = net_config(family, dict(FAMILIES[family]))
     description = NetDescription("tiny", family, config, FEATURES, SEGMENTS)
@@ -111,10 +111,10 @@ def test_integers_compute_what_was_trained(trained: Trained, calibration: Calibr
 
 
 def test_generated_c_computes_what_tflm_computes(trained: Trained, tmp_path: Path) -> None:
-    net, code = BareNet("net", trained.artifact.model), CodeOptions()
-    vectors = make_bare_vectors(net, generate_bare(net, code))
-    package = write_bare_package(net, load_target("cortex-m"), tmp_path / "p", vectors=vectors, code=code)
-    compared = check_bare_package(package, [(v.inputs, v.outputs) for v in vectors], cache=tmp_path / "libraries")
+    net, code = NetOnlyModel("net", trained.artifact.model), CodeOptions()
+    vectors = make_net_only_vectors(net, generate_net_only(net, code))
+    package = write_net_only_package(net, load_target("cortex-m"), tmp_path / "p", vectors=vectors, code=code)
+    compared = check_net_only_package(package, [(v.inputs, v.outputs) for v in vectors], cache=tmp_path / "libraries")
     assert compared == len(vectors)
 
 

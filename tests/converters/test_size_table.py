@@ -12,7 +12,7 @@ from edge_sv.analysis.flash import count_generated, count_tflite, size_tables
 from edge_sv.artifacts.artifact import load_artifact
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.cortex_m import generate
-from edge_sv.package.net_only import BareNet, generate_bare
+from edge_sv.package.net_only import NetOnlyModel, generate_net_only
 from edge_sv.package.target import load_target
 from edge_sv.plugins.generator import DEFAULT_CODE
 from edge_sv.system.bundled import assets_dir
@@ -116,8 +116,8 @@ class TestLookupTables:
 
     def test_vanish_in_generated_code(self) -> None:
         plain = _with_values(SIXTEEN)
-        nets = [BareNet("net", model) for model in (plain, _with_tables(plain, per_channel=True))]
-        one, other = (count_generated(generate_bare(net, DEFAULT_CODE).constants) for net in nets)
+        nets = [NetOnlyModel("net", model) for model in (plain, _with_tables(plain, per_channel=True))]
+        one, other = (count_generated(generate_net_only(net, DEFAULT_CODE).constants) for net in nets)
         assert one.layers == other.layers
         assert one.sum("codebook") > 0
 
@@ -131,6 +131,6 @@ def test_what_layers_share_is_counted_once() -> None:
     shared = pack_model(tree)
     weights = [layer.weights for layer in count_tflite(shared).layers]
     assert weights == [9, 0]
-    generated = generate_bare(BareNet("net", shared), DEFAULT_CODE)
+    generated = generate_net_only(NetOnlyModel("net", shared), DEFAULT_CODE)
     assert [layer.weights for layer in count_generated(generated.constants).layers] == [12, 0]  # columns of fours
     assert count_generated(generated.constants).total == generated.constant_bytes

@@ -10,7 +10,7 @@ import pytest
 from edge_sv.analysis.flash import LayerBytes, size_tables
 from edge_sv.artifacts.artifact import ModelArtifact, load_artifact
 from edge_sv.artifacts.palette import load_palettes
-from edge_sv.compress.straight_through import plan_compression
+from edge_sv.compress.straight_through import straight_through_method
 from edge_sv.models.checkpoint import load_net, save_net
 from edge_sv.plugins.converter import find_converter
 from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
@@ -67,7 +67,7 @@ def test_every_quantizer_takes_what_was_foreseen(tmp_path: Path) -> None:
     model, description = load_net(make_float_net(tmp_path / "float"))
     turned = model.get_layer("stage1_block1_conv1_bn").gamma
     turned.assign(np.where(np.arange(turned.shape[0]) % 3, 1, -1) * turned.numpy())
-    palettes = plan_compression(model, recipe(QUANTIZED)).apply(model)
+    palettes = straight_through_method(model, recipe(QUANTIZED)).apply(model)
     save_net(tmp_path / "rounded", description, model, palettes)
     artifact = find_converter("tflite").convert(tmp_path / "rounded", "palette_w4_ai8", voice_calibration())
     foreseen = net_bytes(model, palettes)

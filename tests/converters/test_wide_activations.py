@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
-from edge_sv_converters.wide_activations import narrow_ends
+from edge_sv_converters.wide_activations import make_io_int8
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder
@@ -81,7 +81,7 @@ def test_targets_without_kernels_refuse_it() -> None:
 def test_a_graph_that_is_quantized_already_is_refused(net: Path) -> None:
     narrow = find_converter("tflite").convert(net, "static_wi8_ai8", CALIBRATION)
     with pytest.raises(DataError, match="begin and end"):
-        narrow_ends(parse_model(narrow.model), clip=FEATURES.clip)
+        make_io_int8(parse_model(narrow.model), clip=FEATURES.clip)
 
 
 def test_a_louder_front_end_has_a_wider_scale(net: Path, tmp_path: Path) -> None:

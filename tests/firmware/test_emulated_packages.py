@@ -21,7 +21,7 @@ from edge_sv.emulate.speaker import artifact_source, package_source
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.golden_vectors import buzz
-from edge_sv.package.net_only import generate_bare, make_bare_vectors, read_bare, write_bare_package
+from edge_sv.package.net_only import generate_net_only, make_net_only_vectors, read_net_only, write_net_only_package
 from edge_sv.package.target import list_targets, load_target
 from edge_sv.plugins.generator import DEFAULT_CODE
 from edge_sv.system.array_types import Int16
@@ -170,10 +170,10 @@ def test_an_interpreter_s_package_runs_as_generated_code(tiny_artifact: ModelArt
 
 def test_any_net_s_package_runs_its_golden_vectors(tiny_artifact: ModelArtifact, tmp_path: Path) -> None:
     (tmp_path / "any.tflite").write_bytes(tiny_artifact.model)
-    net = read_bare(tmp_path / "any.tflite")
-    generated = generate_bare(net, DEFAULT_CODE)
-    vectors = make_bare_vectors(net, generated)
-    bare = write_bare_package(net, load_target("cortex-m"), tmp_path / "bare", vectors=vectors, code=DEFAULT_CODE)
+    net = read_net_only(tmp_path / "any.tflite")
+    generated = generate_net_only(net, DEFAULT_CODE)
+    vectors = make_net_only_vectors(net, generated)
+    bare = write_net_only_package(net, load_target("cortex-m"), tmp_path / "bare", vectors=vectors, code=DEFAULT_CODE)
     emulated = emulate(bare, load_board("mps3-an547"))
     assert emulated.bit_exact and len(emulated.differences) == len(vectors)
     assert emulated.instructions["inference"] == pytest.approx(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.analysis.candidates import Candidate
+from edge_sv.analysis.compared_models import ComparedModel
 from edge_sv.analysis.languages import compare_languages, read_language_list
 from edge_sv.errors import DataError, UsageError
 from tests.described_corpora import ToneEmbedder, write_described
@@ -21,7 +21,7 @@ ALL_BINS = (*SPEAKERS.values(), *LANGUAGES.values())
 
 
 @dataclass(frozen=True)
-class Hearing(Candidate):
+class Hearing(ComparedModel):
     """Hears speakers, and languages with a gain."""
 
     language_gain: float = 0.0
@@ -78,7 +78,7 @@ def test_the_change_of_eer_is_that_of_the_two(corpus: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Mute(Candidate):
+class Mute(ComparedModel):
     """Hears three of the six speakers."""
 
     @property

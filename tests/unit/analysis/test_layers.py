@@ -14,10 +14,10 @@ pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.analysis.graphs import as_kernel, from_kernel, read_weights, weight_forms, with_weights
+from edge_sv.analysis.float_reference import convert_float, find_reference, find_speech
+from edge_sv.analysis.graphs import as_kernel, from_kernel, read_weights, weight_formats, with_weights
 from edge_sv.analysis.layers import analyze_layers
 from edge_sv.analysis.rounding import measure_rounding
-from edge_sv.analysis.twins import convert_float, find_speech, find_twin
 from edge_sv.artifacts.artifact import load_artifact, save_artifact
 from edge_sv.errors import DataError, UsageError
 from edge_sv.runtimes.layer_trace import trace_values
@@ -91,7 +91,7 @@ def test_the_float_net_must_be_there(net: Path, tmp_path: Path) -> None:
     other = make_float_net(tmp_path / "other", seed=2)
     shutil.copytree(net / "static_wi8_ai8", other / "static_wi8_ai8")
     with pytest.raises(DataError, match="is not here"):
-        find_twin(other, load_artifact(other / "static_wi8_ai8"))
+        find_reference(other, load_artifact(other / "static_wi8_ai8"))
 
 
 def test_weights_that_are_put_back_change_nothing(float_model: bytes) -> None:
@@ -128,7 +128,7 @@ def test_int4_weights_are_read(net: Path) -> None:
     assert grid is not None
     scales = grid[0].reshape(-1, *[1] * (few.ndim - 1))
     np.testing.assert_allclose(read_weights(model)["embedding"], few * scales, rtol=1e-6)
-    assert weight_forms(model)["embedding"] == (4, len(np.unique(few)))
+    assert weight_formats(model)["embedding"] == (4, len(np.unique(few)))
 
 
 def test_fewer_bits_change_the_embeddings_more(net: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.analysis.candidates import Candidate
+from edge_sv.analysis.compared_models import ComparedModel
 from edge_sv.analysis.probe import TASKS, Probe, ProbeReport, probe
 from edge_sv.errors import DataError, UsageError
 from tests.described_corpora import FIRST_BIN, ToneEmbedder, write_described
@@ -24,7 +24,7 @@ WORD_BINS = {word: FIRST_BIN + 3 + SPEAKERS + number for number, word in enumera
 
 
 @dataclass(frozen=True)
-class Hearing(Candidate):
+class Hearing(ComparedModel):
     """A candidate that hears some tones only."""
 
     gains: tuple[tuple[int, float], ...] = ()

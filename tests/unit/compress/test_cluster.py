@@ -24,7 +24,7 @@ import tensorflow as tf
 import tf_keras
 
 from edge_sv.audio.recording import read_recording
-from edge_sv.compress.cluster import CENTROIDS, ClusteredKernel, Phase, first_centroids, plan_clusters
+from edge_sv.compress.cluster import CENTROIDS, ClusteredKernel, Phase, cluster_method, first_centroids
 from edge_sv.compress.fake_quant import KernelRange
 from edge_sv.compress.method import save_compressed
 from edge_sv.models.checkpoint import load_net
@@ -93,7 +93,7 @@ def float_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_activations_are_rounded_in_the_second_half_alone(float_net: Path) -> None:
     model, _ = load_net(float_net)
-    form = plan_clusters(model, RECIPE, epochs=4)
+    form = cluster_method(model, RECIPE, epochs=4)
     net = form.trainable(model, crops)
     outputs, changes = [], []
     for epoch in range(4):
@@ -129,7 +129,7 @@ def trained(float_net: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The net's folder after two epochs of three steps; the loss falls in both halves."""
     model, description = load_net(float_net)
     target = tf.math.l2_normalize(model(crops(8), training=False), -1)
-    form = plan_clusters(model, RECIPE, epochs=2)
+    form = cluster_method(model, RECIPE, epochs=2)
     net = form.trainable(model, crops)
     folder = tmp_path_factory.mktemp("compressed") / RECIPE.name
     for epoch in range(2):
@@ -202,7 +202,7 @@ def test_a_depthwise_layer_keeps_its_eight_bits() -> None:
     inputs = tf_keras.layers.Input((8, 8, 3))
     wide = tf_keras.layers.Conv2D(4, 3, name="wide")(inputs)
     net = tf_keras.Model(inputs, tf_keras.layers.DepthwiseConv2D(3, name="deep")(wide))
-    form = plan_clusters(net, replace(RECIPE, rules=(LayerRule("*", 4, "cluster"),)), epochs=1)
+    form = cluster_method(net, replace(RECIPE, rules=(LayerRule("*", 4, "cluster"),)), epochs=1)
     trained = form.trainable(net, lambda: np.zeros((2, 8, 8, 3), np.float32)).get_weights()
     palettes = form.finish(tf_keras.models.clone_model(net), trained).palettes
     assert len(palettes["wide"].codebook) <= 16

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tf_keras
 
-from edge_sv.compress.mixed import divide_epochs, plan_mixed, plan_widths
+from edge_sv.compress.mixed import divide_epochs, mixed_method, plan_widths
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_net
-from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.recipes.bit_allocation import BitAllocation
 from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
 from edge_sv.recipes.weight_bytes import net_bytes, total_bytes
 from tests.nets import FEATURES, SEGMENTS, make_float_net
@@ -48,7 +48,7 @@ class Planner:
         self.net, self.crops, self.cache = net, crops, cache
         self.steps: list[int] = []
 
-    def __call__(self, wanted: CompressionRecipe) -> WidthPlan:
+    def __call__(self, wanted: CompressionRecipe) -> BitAllocation:
         return plan_widths(
             self.net,
             wanted,
@@ -72,7 +72,7 @@ def test_a_plan_fits_and_is_the_trained_form(net: tf_keras.Model, plan: Planner,
     four = [sum(choice.bytes for choice in layer.choices if choice.bits == 4) for layer in widths.layers]
     assert widths.budget == widths.fixed + sum(four) and 0.9 * widths.budget < widths.total_bytes <= widths.budget
     assert "stem_conv" not in widths.bits and set(widths.bits.values()) <= {2, 4, 8}
-    form = plan_mixed(net, wanted, widths, epochs=3)
+    form = mixed_method(net, wanted, widths, epochs=3)
     copy = tf_keras.models.clone_model(net)
     extras = form.finish(copy, net.get_weights())
     assert {name: palette.bits for name, palette in extras.palettes.items()} == {
@@ -135,7 +135,7 @@ def test_each_stage_rounds_the_layers_up_to_its_width(net: tf_keras.Model, plan:
     found = plan(wanted)
     layers = tuple(replace(layer, chosen=layer.choices[n % 3]) for n, layer in enumerate(found.layers))
     widths = replace(found, layers=layers)
-    form = plan_mixed(net, wanted, widths, epochs=3)
+    form = mixed_method(net, wanted, widths, epochs=3)
     twin = form.trainable(net)
     copy = tf_keras.models.clone_model(net)
     palettes = form.finish(copy, net.get_weights()).palettes

@@ -13,7 +13,7 @@ from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load
 from edge_sv.compress.activations import plan_activations
 from edge_sv.compress.fake_quant import KernelRange, kernel_of
 from edge_sv.compress.method import Extras
-from edge_sv.compress.quantization_aware import plan_quantization_aware, spell_out
+from edge_sv.compress.quantization_aware import expand_layers, quantization_aware_method
 from edge_sv.errors import DataError, UsageError
 from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
 from tests.families import FAMILIES, FRAMES, NUM_MELS, build_tiny
@@ -42,7 +42,7 @@ def finish(form: object, net: tf_keras.Model, trained: tf_keras.Model, folder: P
 def test_a_net_trains_and_its_plain_twin_computes_the_same(family: str, tmp_path: Path) -> None:
     model = build_tiny(family)
     before = model.get_weights()
-    form = plan_quantization_aware(model, recipe(8))
+    form = quantization_aware_method(model, recipe(8))
     net = form.trainable(model, lambda: CROPS)
     assert cosines(net(CROPS).numpy(), model(CROPS).numpy()).min() > 0.99
     with tf.GradientTape() as tape:
@@ -65,7 +65,7 @@ def test_a_net_trains_and_its_plain_twin_computes_the_same(family: str, tmp_path
 
 def test_four_bits_leave_fifteen_values_in_a_channel(tmp_path: Path) -> None:
     model = build_tiny("df_resnet")
-    form = plan_quantization_aware(model, recipe(4))
+    form = quantization_aware_method(model, recipe(4))
     net = form.trainable(model, lambda: CROPS)
     twin = tf_keras.models.clone_model(model)
     for name, palette in finish(form, twin, net, tmp_path).palettes.items():
@@ -81,7 +81,7 @@ def test_four_bits_leave_fifteen_values_in_a_channel(tmp_path: Path) -> None:
 
 def test_ranges_come_from_speech_and_learn(tmp_path: Path) -> None:
     model = build_tiny("resnet")
-    form = plan_quantization_aware(model, recipe(8))
+    form = quantization_aware_method(model, recipe(8))
     net = form.trainable(model, lambda: CROPS)
     twin = tf_keras.models.clone_model(model)
     finish(form, twin, net, tmp_path)
@@ -96,7 +96,7 @@ def test_ranges_come_from_speech_and_learn(tmp_path: Path) -> None:
 
 
 def test_what_folds_is_rounded_once_and_what_moves_shares_a_range() -> None:
-    plan = plan_activations(spell_out(build_tiny("ecapa_tdnn")))
+    plan = plan_activations(expand_layers(build_tiny("ecapa_tdnn")))
     assert {"stem_conv", "stem_conv_bn", "pool_context_above_centre"} & plan.rounded.keys() == set()
     assert {"stem_conv_relu", "pool_context_above", "pool_attention_frame_bn", "embedding"} <= plan.rounded.keys()
     assert plan.rounded["block1_res2net_conv2_relu"] == plan.rounded["block1_conv1_relu"]
@@ -113,8 +113,8 @@ def test_what_folds_is_rounded_once_and_what_moves_shares_a_range() -> None:
 def test_a_spelled_out_net_computes_what_the_net_does() -> None:
     for family in ("resnet", "ecapa_tdnn"):
         model = build_tiny(family)
-        np.testing.assert_allclose(spell_out(model)(CROPS), model(CROPS), rtol=1e-4, atol=1e-5)
-        rounded = spell_out(model, clip=3.0)
+        np.testing.assert_allclose(expand_layers(model)(CROPS), model(CROPS), rtol=1e-4, atol=1e-5)
+        rounded = expand_layers(model, clip=3.0)
         grid = np.round(np.clip(CROPS, -3, 3) / (6 / 255)) * (6 / 255)
         np.testing.assert_allclose(rounded(CROPS), model(grid.astype(np.float32)), atol=2e-2)
 
@@ -141,10 +141,10 @@ def test_layers_that_cannot_be_rounded_are_named() -> None:
     x = tf_keras.layers.Conv2D(2, 3, name="conv")(features)
     leaky = tf_keras.Model(features, tf_keras.layers.LeakyReLU(name="leak")(x))
     with pytest.raises(UsageError, match="layer 'leak' cannot be trained with rounded activations"):
-        plan_quantization_aware(leaky, recipe(8)).trainable(leaky, lambda: np.zeros((1, 8, 4, 1), np.float32))
+        quantization_aware_method(leaky, recipe(8)).trainable(leaky, lambda: np.zeros((1, 8, 4, 1), np.float32))
     softmax = tf_keras.Model(features, tf_keras.layers.Activation("softmax", name="soft")(x))
     with pytest.raises(UsageError, match="softmax"):
-        plan_quantization_aware(softmax, recipe(8)).trainable(softmax, lambda: np.zeros((1, 8, 4, 1), np.float32))
+        quantization_aware_method(softmax, recipe(8)).trainable(softmax, lambda: np.zeros((1, 8, 4, 1), np.float32))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from edge_sv.compress.sensitivity import (
     MEASURES,
     MIN_PROBES,
     Method,
-    Notebook,
+    ResultJournal,
     hessian_traces,
     measure_embedding,
     measure_hessian,
@@ -68,7 +68,7 @@ def exact_trace(model: tf_keras.Model, crops: np.ndarray, layer: str) -> float:
 
 
 def test_traces_are_those_of_the_second_derivatives(model: tf_keras.Model, crops: np.ndarray, tmp_path: Path) -> None:
-    estimated = hessian_traces(model, crops, notebook=Notebook(tmp_path / "notes.json"), progress=quiet)
+    estimated = hessian_traces(model, crops, journal=ResultJournal(tmp_path / "notes.json"), progress=quiet)
     assert set(estimated) == {"first", "second", "embedding"}
     for layer, trace in estimated.items():
         assert trace == pytest.approx(exact_trace(model, crops, layer), rel=0.2)
@@ -90,7 +90,7 @@ def test_the_hessian_foretells_what_small_changes_cost(
         model,
         {"second": {n: before + change for n, change in enumerate(changes)}},
         crops,
-        notebook=Notebook(tmp_path / "notes.json"),
+        journal=ResultJournal(tmp_path / "notes.json"),
         progress=quiet,
     )
     assert np.mean(list(told["second"].values())) / 2 == pytest.approx(np.mean(losses), rel=0.2)
@@ -101,7 +101,7 @@ def test_the_embedding_is_measured_with_one_layer_rounded(
 ) -> None:
     kernels = {name: model.get_layer(name).kernel.numpy() for name in ("first", "embedding")}
     rounded = {name: {8: kernel, 2: np.sign(kernel) * 0.2} for name, kernel in kernels.items()}
-    told = measure_embedding(model, rounded, crops, notebook=Notebook(tmp_path / "notes.json"), progress=quiet)
+    told = measure_embedding(model, rounded, crops, journal=ResultJournal(tmp_path / "notes.json"), progress=quiet)
     loss = loss_of(model, crops)
     for name, kernel in kernels.items():
         np.testing.assert_array_equal(model.get_layer(name).kernel.numpy(), kernel)
@@ -120,7 +120,7 @@ def test_a_killed_search_goes_on(model: tf_keras.Model, crops: np.ndarray, tmp_p
             raise KeyboardInterrupt
 
     def search(name: str, progress: Callable[[int, int, str], None]) -> dict[str, dict[int, float]]:
-        return MEASURES[method](model, rounded, crops, notebook=Notebook(tmp_path / name), progress=progress)
+        return MEASURES[method](model, rounded, crops, journal=ResultJournal(tmp_path / name), progress=progress)
 
     with pytest.raises(KeyboardInterrupt):
         search("killed.json", kill)
@@ -138,13 +138,13 @@ def test_a_note_is_made_once(tmp_path: Path) -> None:
         made.append(1)
         return [0.1, 2.0]
 
-    assert [Notebook(tmp_path / "notes.json").fetch("a", make) for _ in range(3)] == [[0.1, 2.0]] * 3
+    assert [ResultJournal(tmp_path / "notes.json").fetch("a", make) for _ in range(3)] == [[0.1, 2.0]] * 3
     assert len(made) == 1
 
 
 def test_probes_end_between_their_limits(model: tf_keras.Model, crops: np.ndarray, tmp_path: Path) -> None:
     seen: list[int] = []
     hessian_traces(
-        model, crops, notebook=Notebook(tmp_path / "notes.json"), progress=lambda done, *_: seen.append(done)
+        model, crops, journal=ResultJournal(tmp_path / "notes.json"), progress=lambda done, *_: seen.append(done)
     )
     assert seen == list(range(1, len(seen) + 1)) and MIN_PROBES <= len(seen) <= MAX_PROBES

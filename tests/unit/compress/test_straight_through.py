@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from edge_sv.compress.straight_through import plan_compression, round_to_grid
+from edge_sv.compress.straight_through import round_to_grid, straight_through_method
 from edge_sv.errors import UsageError
 from edge_sv.recipes.quantizers import make_grid, quantize
 from edge_sv.recipes.recipe import parse_recipe
@@ -45,7 +45,7 @@ def test_graph_and_numpy_round_alike(name: str, bits: int, per_channel: bool) ->
 
 def test_training_clone_computes_what_apply_leaves() -> None:
     model = small_net()
-    compression = plan_compression(
+    compression = straight_through_method(
         model,
         recipe({"match": "*", "weights": 2, "quantizer": "kmeans"}, {"match": "stem*", "weights": 8}),
     )
@@ -61,7 +61,7 @@ def test_training_clone_computes_what_apply_leaves() -> None:
 
 def test_the_gradient_passes_the_rounding() -> None:
     model = small_net()
-    twin = plan_compression(model, recipe({"match": "*", "weights": 2, "quantizer": "kmeans"})).trainable(model)
+    twin = straight_through_method(model, recipe({"match": "*", "weights": 2, "quantizer": "kmeans"})).trainable(model)
     features = tf.constant(np.random.default_rng(1).standard_normal((2, 20, 10, 1)).astype(np.float32))
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(twin(features, training=True) ** 2)
@@ -77,4 +77,4 @@ def test_layers_that_cannot_be_compressed() -> None:
     outputs = tf_keras.layers.Conv2DTranspose(2, 3, name="transposed")(outputs)
     model = tf_keras.Model(inputs, outputs)
     with pytest.raises(UsageError, match="cannot compress layer 'transposed'"):
-        plan_compression(model, recipe({"match": "*", "weights": 2, "quantizer": "kmeans"}))
+        straight_through_method(model, recipe({"match": "*", "weights": 2, "quantizer": "kmeans"}))

@@ -16,7 +16,7 @@ import soundfile
 from edge_sv.audio.noisy_copy import read_noisy_copy
 from edge_sv.errors import DataError, UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder, embedding_key
-from edge_sv.evaluation.evaluate import embed_recordings, evaluate, judge, score_list
+from edge_sv.evaluation.evaluate import compute_evaluation, embed_recordings, evaluate, score_list
 from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule, normalize_length
 from edge_sv.scoring.scores import Cohort, Scoring
@@ -253,7 +253,8 @@ def test_judge_does_not_depend_on_the_lists_order(voices: Path, voice_trials: Tr
     embeddings = embed_recordings(BandStatistics(), recordings.files)
     backwards = TrialList(tuple(reversed(voice_trials.trials)))
     one, two = (
-        judge(score_list(trials, embeddings), trials, recordings.speakers) for trials in (voice_trials, backwards)
+        compute_evaluation(score_list(trials, embeddings), trials, recordings.speakers)
+        for trials in (voice_trials, backwards)
     )
     assert one.to_dict() == {**two.to_dict(), "cllr": pytest.approx(two.cllr), "min_cllr": pytest.approx(two.min_cllr)}
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 import tf_keras
 
 from edge_sv.analysis.flash import size_tables
-from edge_sv.compress.straight_through import plan_compression
+from edge_sv.compress.straight_through import straight_through_method
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import NetDescription, save_net
@@ -160,7 +160,7 @@ def test_compresses_without_fine_tuning(tiny: tf_keras.Model, tmp_path: Path) ->
     exact = tiny(voice_calibration().segments[:8, ..., np.newaxis]).numpy()
     model = tf_keras.models.clone_model(tiny)
     model.set_weights(tiny.get_weights())
-    palettes = plan_compression(model, load_recipe("palette_w4_ai8")).apply(model)
+    palettes = straight_through_method(model, load_recipe("palette_w4_ai8")).apply(model)
     description = NetDescription("tiny", "redimnet", TINY, FEATURES, SEGMENTS)
     save_net(tmp_path, description, model, palettes)
     artifact = find_converter("tflite").convert(tmp_path, "palette_w4_ai8", voice_calibration())

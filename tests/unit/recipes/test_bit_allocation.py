@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sv.errors import DataError, UsageError
-from edge_sv.recipes.bit_allocation import Choice, WidthPlan, allocate, read_widths
+from edge_sv.recipes.bit_allocation import BitAllocation, Choice, allocate, read_bit_allocation
 
 FIXED = 77
 
@@ -87,21 +87,21 @@ def test_a_plan_of_a_hundred_layers_is_exact_and_quick() -> None:
 
 def test_a_plan_survives_json() -> None:
     plan = allocate(random_choices(2), fixed=FIXED, budget=10_000, method="hessian, 48 crops")
-    assert WidthPlan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+    assert BitAllocation.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
 @pytest.mark.parametrize("damage", [{}, {"layers": [{}]}, {"layers": 3, "fixed": 1, "budget": 1, "method": ""}])
 def test_something_else_is_no_plan(damage: dict[str, object]) -> None:
     with pytest.raises(DataError, match="plan of widths"):
-        WidthPlan.from_dict(damage)
+        BitAllocation.from_dict(damage)
 
 
 def test_the_plan_is_read_from_a_net(tmp_path: Path) -> None:
     plan = allocate(random_choices(2), fixed=FIXED, budget=10_000, method="test")
     (tmp_path / "net.json").write_text(json.dumps({"provenance": {"widths": plan.to_dict()}}))
-    assert read_widths(tmp_path) == plan
+    assert read_bit_allocation(tmp_path) == plan
     (tmp_path / "net.json").write_text(json.dumps({"provenance": {}}))
-    assert read_widths(tmp_path) is None
+    assert read_bit_allocation(tmp_path) is None
     (tmp_path / "net.json").write_text("{")
     with pytest.raises(DataError, match=r"net\.json"):
-        read_widths(tmp_path)
+        read_bit_allocation(tmp_path)

@@ -36,7 +36,7 @@ def test_every_weight_gets_the_nearest_value(name: str, bits: int) -> None:
     weights = make_weights(1, (1, 1, 40, 3))
     grid = make_grid(name, weights, bits)
     rms = np.sqrt(np.mean(weights.astype(np.float64) ** 2, axis=(0, 1, 2)))
-    normalized = weights / (grid.reach * rms)
+    normalized = weights / (grid.clip_ratio * rms)
     distances = np.abs(normalized[..., None] - grid.codebook / 127)
     chosen = np.take_along_axis(distances, quantize(weights, grid).indices[..., None].astype(np.int64), -1)[..., 0]
     np.testing.assert_allclose(chosen, distances.min(-1), atol=1e-7)

@@ -12,13 +12,13 @@ from edge_sv.compress.mixed import divide_epochs
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_description, load_net
-from edge_sv.recipes.bit_allocation import WidthPlan, read_widths
+from edge_sv.recipes.bit_allocation import BitAllocation, read_bit_allocation
 from edge_sv.recipes.recipe import load_recipe
 from edge_sv.recipes.weight_bytes import net_bytes, total_bytes
+from edge_sv.training.bit_widths import CROPS, cut_speech, cut_voices, find_bit_allocation
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.fit import read_history
 from edge_sv.training.history import best_row
-from edge_sv.training.widths import CROPS, cut_speech, cut_voices, find_widths
 from tests.corpora import make_corpus
 from tests.nets import make_float_net
 
@@ -99,7 +99,7 @@ def compress(float_net: Path, corpus: Path, cache: Path, tmp_path: Path) -> Comp
     return Compress(float_net, corpus, cache, tmp_path)
 
 
-def assert_kept(out: Path, widths: WidthPlan | None) -> WidthPlan:
+def assert_kept(out: Path, widths: BitAllocation | None) -> BitAllocation:
     """Compare what a compressed net is with the plan that it tells."""
     assert widths is not None
     palettes = load_palettes(out)
@@ -109,7 +109,7 @@ def assert_kept(out: Path, widths: WidthPlan | None) -> WidthPlan:
 
 
 def test_narrow_layers_train_first_and_the_whole_net_is_kept(whole: Path) -> None:
-    widths = assert_kept(whole, read_widths(whole))
+    widths = assert_kept(whole, read_bit_allocation(whole))
     used = sorted(set(widths.bits.values()))
     assert "training speech" in widths.method and len(used) > 1
     history = read_history(whole)
@@ -139,12 +139,12 @@ def test_killed_anywhere_it_goes_on_with_the_same_result(
     killed = compress(out="killed")
     for name in ("palettes.npz", "weights.npz"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
-    assert read_widths(killed) == read_widths(whole)
+    assert read_bit_allocation(killed) == read_bit_allocation(whole)
 
 
 def test_without_training_voices_suffice_for_any_budget(compress: Compress) -> None:
     wide, narrow = (compress(RECIPE, data=False, out=str(n), budget=n) for n in (4000, 2900))
-    plans = [assert_kept(out, read_widths(out)) for out in (wide, narrow)]
+    plans = [assert_kept(out, read_bit_allocation(out)) for out in (wide, narrow)]
     assert [plan.budget for plan in plans] == [4000, 2900] and plans[0].sensitivity < plans[1].sensitivity
     assert "synthetic voices" in plans[0].method
 
@@ -158,7 +158,7 @@ def test_a_budget_for_a_recipe_without_one(compress: Compress) -> None:
 def test_a_plan_needs_no_corpus(float_net: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text(RECIPE)
-    plan = find_widths(float_net, load_recipe(str(recipe)), data=None, cache=tmp_path, progress=quiet)
+    plan = find_bit_allocation(float_net, load_recipe(str(recipe)), data=None, cache=tmp_path, progress=quiet)
     assert plan.total_bytes <= plan.budget and set(plan.bits.values()) <= {2, 3, 4}
 
 

@@ -19,7 +19,7 @@ NET_FILE = "net.json"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ComparedModel:
     """A model that is compared with others of its net.
 
     Args:
@@ -59,7 +59,9 @@ class Candidate:
         return functools.partial(open_embedder, self.path, runtime=self.runtime)
 
 
-def find_candidates(models: Iterable[str | Path], *, runtime: str = "tflite", keras: bool = True) -> list[Candidate]:
+def find_compared_models(
+    models: Iterable[str | Path], *, runtime: str = "tflite", keras: bool = True
+) -> list[ComparedModel]:
     """Find the models that are meant, each once.
 
     A float net's folder or a bundled net's name means the float net and every converted form in it; an artifact or a
@@ -77,8 +79,8 @@ def find_candidates(models: Iterable[str | Path], *, runtime: str = "tflite", ke
         UsageError: there is no such model, or a folder holds a float net only and none is wanted.
         DataError: a model is damaged.
     """
-    floats: dict[Path, Candidate] = {}
-    converted: dict[Path, Candidate] = {}
+    floats: dict[Path, ComparedModel] = {}
+    converted: dict[Path, ComparedModel] = {}
     for model in models:
         path = find_model(model)
         net, forms = _parts(path)
@@ -98,9 +100,9 @@ def has_tensorflow() -> bool:
     return importlib.util.find_spec("tensorflow") is not None
 
 
-def float_of(candidate: Candidate, candidates: Iterable[Candidate]) -> Candidate | None:
-    """Return the float net that a converted model is compared with; None when it is not among the candidates."""
-    same = (other for other in candidates if other.net == candidate.net and other.is_float)
+def float_of(candidate: ComparedModel, compared: Iterable[ComparedModel]) -> ComparedModel | None:
+    """Return the float net that a converted model is compared with; None when it is not among the compared models."""
+    same = (other for other in compared if other.net == candidate.net and other.is_float)
     return None if candidate.is_float else next(same, None)
 
 
@@ -113,7 +115,7 @@ def _parts(path: Path) -> tuple[Path | None, list[Path]]:
     return above if is_beside else None, [path]
 
 
-def _float_net(folder: Path) -> Candidate:
+def _float_net(folder: Path) -> ComparedModel:
     """Describe a float net; a compressed one that was not converted is no reference and goes by its recipe."""
     path = folder / NET_FILE
     try:
@@ -122,13 +124,13 @@ def _float_net(folder: Path) -> Candidate:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is damaged", details={"got": str(error)}, hint="copy it again") from error
     recipe = provenance.get("recipe") if "compressed_from" in provenance else None
-    return Candidate(name, f"{recipe['name']} in float" if recipe else FLOAT, folder, runtime="keras")
+    return ComparedModel(name, f"{recipe['name']} in float" if recipe else FLOAT, folder, runtime="keras")
 
 
-def _converted(path: Path, runtime: str) -> Candidate:
+def _converted(path: Path, runtime: str) -> ComparedModel:
     artifact = open_artifact(path)
-    return Candidate(artifact.name, artifact.recipe, path, artifact, runtime)
+    return ComparedModel(artifact.name, artifact.recipe, path, artifact, runtime)
 
 
-def _model_bytes(candidate: Candidate) -> int:
+def _model_bytes(candidate: ComparedModel) -> int:
     return 0 if candidate.artifact is None else len(candidate.artifact.model)

@@ -17,7 +17,7 @@ from edge_sv.training.inputs import Inputs, find_material
 
 
 @dataclass(frozen=True)
-class Plan:
+class DryRun:
     """A run in numbers.
 
     Args:
@@ -49,7 +49,7 @@ class Plan:
     macs: int
 
 
-def make_plan(config: TrainConfig, inputs: Inputs) -> Plan:
+def describe_run(config: TrainConfig, inputs: Inputs) -> DryRun:
     """Find a run's data and build its net, no more.
 
     Raises:
@@ -63,7 +63,7 @@ def make_plan(config: TrainConfig, inputs: Inputs) -> Plan:
     speakers = len({u.speaker for u in material.utterances})
     steps = config.optimizer.epochs * config.optimizer.steps_per_epoch
     crop_seconds = config.segments.frames * config.front_end.hop_ms / 1000
-    return Plan(
+    return DryRun(
         recordings=len(material.utterances),
         hours=sum(_seconds(u.path) for u in material.utterances) / 3600,
         speakers=speakers,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from rich.table import Table
 
 from edge_sv.cli.output import out_console
-from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.recipes.bit_allocation import BitAllocation
 
 
-def show_widths(plan: WidthPlan) -> None:
+def show_widths(plan: BitAllocation) -> None:
     """Print the widths of a plan and what they cost."""
     widths = sorted({choice.bits for layer in plan.layers for choice in layer.choices})
     table = Table("layer", *(f"{bits} bits" for bits in widths), "bits", "bytes")

@@ -13,7 +13,7 @@ from edge_sv.compress.mixed import plan_widths
 from edge_sv.compress.sensitivity import Progress
 from edge_sv.frontend.features import compute_features
 from edge_sv.models.checkpoint import NetDescription, load_net
-from edge_sv.recipes.bit_allocation import WidthPlan
+from edge_sv.recipes.bit_allocation import BitAllocation
 from edge_sv.recipes.recipe import CompressionRecipe
 from edge_sv.system.array_types import Float32
 from edge_sv.system.bundled import assets_dir
@@ -23,9 +23,9 @@ CROPS = 48
 SEED = 1
 
 
-def find_widths(
+def find_bit_allocation(
     net: Path, recipe: CompressionRecipe, *, data: Path | None, cache: Path, progress: Progress
-) -> WidthPlan:
+) -> BitAllocation:
     """Plan the widths of a float net's layers.
 
     Args:

@@ -70,7 +70,7 @@ def _bundled_voices() -> tuple[Path, ...]:
     return voices
 
 
-def find_twin(model: str | Path, artifact: ModelArtifact) -> Path:
+def find_reference(model: str | Path, artifact: ModelArtifact) -> Path:
     """Find the float net that a converted model was made from: in its folder, beside it, or among the bundled nets.
 
     A net is the twin when its sha256 is the one that the converted model states.
