@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from edge_sv.artifacts.locate import asset_names
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json
-from edge_sv.embedders.open import asset_names
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.system.bundled import assets_dir

@@ -24,14 +24,8 @@ import numpy as np
 import typer
 from compression_table import FLOAT, METHODS, NETS, POOLED, REPOSITORY, RESULTS
 
-from edge_sv.artifacts.artifact import (
-    ARTIFACT_FILE,
-    COMPRESSED_DIR,
-    ModelArtifact,
-    load_artifact,
-    net_sha256,
-    save_artifact,
-)
+from edge_sv.artifacts.artifact import ARTIFACT_FILE, COMPRESSED_DIR, ModelArtifact, load_artifact, save_artifact
+from edge_sv.artifacts.net import net_sha256
 from edge_sv.cli.output import err_console, progress_bar
 from edge_sv.embedders import Embedder, KerasEmbedder, LiteRTEmbedder
 from edge_sv.errors import DataError

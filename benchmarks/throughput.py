@@ -30,6 +30,7 @@ from edge_sv.embedders.litert import LiteRTEmbedder
 from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.plugins.converter import Calibration, find_converter
+from edge_sv.recipes.recipe import load_recipe
 from edge_sv.runtimes.litert import import_litert
 from edge_sv.system.array_types import Float32
 from edge_sv.system.native_log import held_native_log
@@ -78,7 +79,7 @@ def compare(net: Path, folder: Path, rounds: int) -> list[dict[str, object]]:
     segments = make_segments(features, rule)
     converter = find_converter("tflite")
     with held_native_log():
-        artifact = converter.convert(net, "static_wi8_ai8", Calibration(segments, "seeded noise"))
+        artifact = converter.convert(net, load_recipe("static_wi8_ai8"), Calibration(segments, "seeded noise"))
         float_model = converter.convert_float(net)
     sides = make_sides(artifact, float_model, segments, folder)
     check_same(sides, segments)

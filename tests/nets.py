@@ -11,6 +11,7 @@ from edge_sv.audio.recording import read_recording
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.plugins.converter import Calibration, calibrate, find_converter
+from edge_sv.recipes.recipe import load_recipe
 from edge_sv.system.bundled import assets_dir
 
 FEATURES = FeatureConfig(num_mels=24)
@@ -60,7 +61,7 @@ def make_converted_net(folder: Path, *, seed: int = 1) -> Path:
 
 def convert(net: Path) -> ModelArtifact:
     """Convert a float net, calibrated on the synthetic voices."""
-    return find_converter("tflite").convert(net, "static_wi8_ai8", voice_calibration())
+    return find_converter("tflite").convert(net, load_recipe("static_wi8_ai8"), voice_calibration())
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, ...], layer: str) -> np.ndarray:

@@ -19,11 +19,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edge_sv.artifacts.activation_ranges import Range, load_ranges, plain_name
-from edge_sv.artifacts.artifact import ModelArtifact, net_sha256
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.net import net_sha256
 from edge_sv.artifacts.palette import Palette, load_palettes
 from edge_sv.errors import DataError, UsageError
 from edge_sv.plugins.converter import Calibration
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.recipe import CompressionRecipe
 from edge_sv.system.array_types import Float32
 from edge_sv.system.native_log import held_native_log
 from edge_sv.tflite.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
@@ -51,21 +52,20 @@ class TfliteConverter:
     name = "tflite"
     version = "1"
 
-    def convert(self, net: Path, recipe: str, calibration: Calibration) -> ModelArtifact:
+    def convert(self, net: Path, recipe: CompressionRecipe, calibration: Calibration) -> ModelArtifact:
         """Convert a float net's folder to int8.
 
         Raises:
-            UsageError: unknown recipe, or the net is compressed by none or by another.
+            UsageError: the net is compressed by no recipe or by one of another kind.
             DataError: the net or the calibration cannot be used, or the net needs an operator that has no exact int8
                 kernel in TensorFlow Lite Micro.
         """
         model, description, palettes = _load(net)
         ranges = load_ranges(net)
-        plan = load_recipe(recipe)
-        if (plan.compresses, plan.rounds_activations) != (bool(palettes), bool(ranges)):
+        if (recipe.compresses, recipe.rounds_activations) != (bool(palettes), bool(ranges)):
             state = "compressed" if palettes else "not compressed"
             state += ", trained with rounded activations" if ranges else ""
-            raise UsageError(f"recipe '{recipe}' does not fit {net}", details={"got": f"a net that is {state}"})
+            raise UsageError(f"recipe '{recipe.name}' does not fit {net}", details={"got": f"a net that is {state}"})
         wanted = (description.segments.frames, description.features.num_mels)
         if calibration.segments.shape[1:] != wanted:
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
@@ -73,7 +73,7 @@ class TfliteConverter:
             if ranges:
                 graph = _tidy(_convert_trained(model, description, ranges), model)
             else:
-                graph = _convert_calibrated(model, description, calibration.segments, bits=plan.activation_bits)
+                graph = _convert_calibrated(model, description, calibration.segments, bits=recipe.activation_bits)
         _check_operators(graph)
         _check_integer(graph)
         if palettes:
@@ -86,13 +86,13 @@ class TfliteConverter:
             features=description.features,
             segments=description.segments,
             embedding_dim=int(model.output_shape[-1]),
-            recipe=recipe,
+            recipe=recipe.name,
             layers=profile_operators(graph),
             provenance={
                 "float_sha256": net_sha256(net),
                 "converter": f"{self.name} {self.version}",
                 "tensorflow": version("tensorflow"),
-                "compression": plan.to_dict(),
+                "compression": recipe.to_dict(),
                 **{key: description.provenance[key] for key in ("widths",) if key in description.provenance},
                 "calibration": {"source": "the net's training", "segments": 0}
                 if ranges

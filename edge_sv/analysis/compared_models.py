@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact
-from edge_sv.embedders import Embedder, find_model, open_artifact, open_embedder
-from edge_sv.errors import DataError, UsageError
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.locate import locate
+from edge_sv.artifacts.net import read_net
+from edge_sv.embedders import Embedder, open_artifact, open_embedder
+from edge_sv.errors import UsageError
 from edge_sv.system.bundled import assets_dir
 
 FLOAT = "float"
-NET_FILE = "net.json"
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def find_compared_models(
     floats: dict[Path, ComparedModel] = {}
     converted: dict[Path, ComparedModel] = {}
     for model in models:
-        path = find_model(model)
-        net, forms = _parts(path)
+        located = locate(model)
+        net, forms = located.net, located.artifacts() or ([] if located.net else [located.path])
         if net is not None and keras:
             floats.setdefault(net.resolve(), _float_net(net))
         if not forms and not keras:
@@ -106,25 +106,10 @@ def float_of(candidate: ComparedModel, compared: Iterable[ComparedModel]) -> Com
     return None if candidate.is_float else next(same, None)
 
 
-def _parts(path: Path) -> tuple[Path | None, list[Path]]:
-    """Return the float net's folder and the converted forms that a model stands for."""
-    if (path / NET_FILE).is_file():
-        return path, sorted(file.parent for file in path.glob(f"*/{ARTIFACT_FILE}"))
-    above = path.resolve().parent
-    is_beside = (path / ARTIFACT_FILE).is_file() and (above / NET_FILE).is_file()
-    return above if is_beside else None, [path]
-
-
 def _float_net(folder: Path) -> ComparedModel:
     """Describe a float net; a compressed one that was not converted is no reference and goes by its recipe."""
-    path = folder / NET_FILE
-    try:
-        description = json.loads(path.read_bytes())
-        name, provenance = str(description["name"]), description["provenance"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} is damaged", details={"got": str(error)}, hint="copy it again") from error
-    recipe = provenance.get("recipe") if "compressed_from" in provenance else None
-    return ComparedModel(name, f"{recipe['name']} in float" if recipe else FLOAT, folder, runtime="keras")
+    net = read_net(folder)
+    return ComparedModel(net.name, f"{net.recipe['name']} in float" if net.recipe else FLOAT, folder, runtime="keras")
 
 
 def _converted(path: Path, runtime: str) -> ComparedModel:

@@ -15,9 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact
-from edge_sv.embedders import find_model, open_artifact, open_embedder
-from edge_sv.errors import DataError, UsageError
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.locate import ModelKind, locate
+from edge_sv.embedders import open_artifact, open_embedder
+from edge_sv.errors import UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
 from edge_sv.evaluation.evaluate import Progress, embed_recordings, model_scoring, score_list
 from edge_sv.scoring import metrics
@@ -219,8 +220,7 @@ def analyze_drift(
     """
     if not models:
         raise UsageError("no model to compare", hint="give one or more converted models")
-    if not (find_model(against) / "net.json").is_file():
-        raise UsageError(f"{against} is not a float net", hint="--against NET, a folder that holds net.json")
+    locate(against).require(ModelKind.FLOAT_NET, hint="--against NET, a folder that holds net.json")
     embed = functools.partial(embed_recordings, files=recordings.files, cache=cache, jobs=jobs, progress=progress)
     converted = [_artifact(model) for model in models]
     wanted = embed(functools.partial(open_embedder, against, runtime="keras"))
@@ -303,13 +303,10 @@ class _Pair:
 
 def _artifact(model: str | Path) -> ModelArtifact | None:
     """Open a converted model; None for a float net that has no converted form in its folder."""
-    try:
-        return open_artifact(model)
-    except DataError:
-        path = find_model(model)
-        if (path / "net.json").is_file() and not any(path.glob(f"*/{ARTIFACT_FILE}")):
-            return None
-        raise
+    located = locate(model)
+    if located.kind is ModelKind.FLOAT_NET and not located.artifacts():
+        return None
+    return open_artifact(model)
 
 
 def _compare(

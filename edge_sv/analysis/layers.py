@@ -21,12 +21,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.analysis.float_reference import convert_float, find_reference, find_speech, float_folder
+from edge_sv.analysis.float_reference import convert_float, find_reference, float_folder
 from edge_sv.analysis.graphs import read_biases, read_weights, weight_formats, with_weights
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import open_artifact
 from edge_sv.errors import DataError
 from edge_sv.runtimes.layer_trace import LayerLoss, Tensors, attribute_loss, decibel, signal_to_noise, trace_values
+from edge_sv.scoring.speech_sample import ANALYSIS_RECORDINGS, held_out_sample
 from edge_sv.system.array_types import Float32
 from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_name
 
@@ -111,8 +112,8 @@ def analyze_layers(
     """
     artifact = open_artifact(model)
     net = find_reference(model, artifact) if against is None else float_folder(against)
-    speech = find_speech(index)
-    segments = speech.segments(artifact.features, artifact.segments, count=SEGMENTS)
+    speech = held_out_sample(index, count=ANALYSIS_RECORDINGS)
+    segments = speech.first_segments(artifact.features, artifact.segments, count=SEGMENTS)
     float_model = convert_float(net)
     rounded = with_weights(float_model, read_weights(artifact.model), read_biases(artifact.model))
     traces = []

@@ -18,14 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from edge_sv.analysis.float_reference import convert_float, find_speech
+from edge_sv.analysis.float_reference import convert_float
 from edge_sv.analysis.graphs import as_kernel, from_kernel, read_weights, with_weights
-from edge_sv.analysis.weights import BITS, QUANTIZERS, find_float_net, read_net_json
+from edge_sv.analysis.weights import BITS, QUANTIZERS, find_float_net
+from edge_sv.artifacts.net import read_net
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule, normalize_length
 from edge_sv.recipes.quantizers import ALLOWED_BITS, make_grid, quantize
 from edge_sv.runtimes.layer_trace import decibel
 from edge_sv.runtimes.litert import import_litert
+from edge_sv.scoring.speech_sample import ANALYSIS_RECORDINGS, held_out_sample
 from edge_sv.system.array_types import Float32
 
 SEGMENTS = 32
@@ -98,9 +100,9 @@ def measure_rounding(
         DataError: the net or a recording is damaged.
         ToolMissing: TensorFlow is not installed, which converts the float net.
     """
-    folder, speech = find_float_net(model), find_speech(index)
+    folder, speech = find_float_net(model), held_out_sample(index, count=ANALYSIS_RECORDINGS)
     features, rule = _read_front_end(folder)
-    segments = speech.segments(features, rule, count=SEGMENTS)
+    segments = speech.first_segments(features, rule, count=SEGMENTS)
     float_model = convert_float(folder)
     weights = read_weights(float_model)
     wanted = _embed(float_model, segments)
@@ -124,8 +126,8 @@ def measure_rounding(
 
 
 def _read_front_end(folder: Path) -> tuple[FeatureConfig, SegmentRule]:
-    about = read_net_json(folder)
-    return FeatureConfig.from_dict(about["features"]), SegmentRule(**about["segments"])
+    net = read_net(folder)
+    return net.features, net.segments
 
 
 def _round(weights: Float32, quantizer: str, bits: int) -> Float32:

@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from edge_sv.analysis.flash import Form, SizeTable, count_tflite, size_tables
-from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact
-from edge_sv.embedders.open import asset_names, find_model, open_artifact
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.locate import ModelKind, asset_names, locate
+from edge_sv.embedders.open import open_artifact
 from edge_sv.errors import DataError, ToolMissing, unknown_name
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.package import DevicePackage, read_package
-from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.tflite.flatbuffer import parse_model, profile_operators, tensor_shape
 from edge_sv.tflite.layer_cost import LayerProfile
-
-CONVERTED_FILES = (ARTIFACT_FILE, MANIFEST_FILE, f"{DEFAULT_RECIPE}/{ARTIFACT_FILE}")
 
 
 @dataclass(frozen=True)
@@ -98,14 +96,17 @@ def summarize_model(model: str, *, float_net: bool = False) -> ModelSummary:
     is_name = Path(model).name == model and not Path(model).suffix and not Path(model).exists()
     if is_name and model not in asset_names():
         return _summarize_preset(model)
-    path = find_model(model)
-    if path.is_file():
+    located = locate(model)
+    path = located.path
+    if path.is_file() and located.kind in (ModelKind.TFLITE, ModelKind.PACKAGE):
         return _summarize_file(path)
-    if float_net or not any((path / file).is_file() for file in CONVERTED_FILES):
+    if located.kind is ModelKind.FLOAT_NET and (float_net or located.artifact(DEFAULT_RECIPE) is None):
         return _summarize_float(path)
-    if not (path / ARTIFACT_FILE).is_file() and (path / MANIFEST_FILE).is_file():
+    if located.kind is ModelKind.PACKAGE:
         package = read_package(path)
         return _summarize_converted(package.artifact, package)
+    if float_net:
+        located.require(ModelKind.FLOAT_NET)
     return _summarize_converted(open_artifact(path), None)
 
 

@@ -7,7 +7,6 @@ here (kurtosis, outliers, roughness) are ours, and so is what low-bit loss they 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,8 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
+from edge_sv.artifacts.locate import ModelKind, locate
+from edge_sv.artifacts.net import read_net
 from edge_sv.artifacts.palette import PALETTES_FILE
-from edge_sv.embedders import find_model
 from edge_sv.errors import DataError, UsageError
 from edge_sv.recipes.quantizers import ALLOWED_BITS, make_grid, quantize
 from edge_sv.system.array_types import Float32, Float64
@@ -128,11 +128,7 @@ def find_float_net(model: str | Path) -> Path:
     Raises:
         UsageError: the model is a converted or a compressed one.
     """
-    folder = find_model(model)
-    if not (folder / "net.json").is_file():
-        raise UsageError(
-            f"{model} is not a float net", details={"missing": "net.json"}, hint="give the net it was converted from"
-        )
+    folder = locate(model).require(ModelKind.FLOAT_NET, hint="give the net it was converted from").path
     if (folder / PALETTES_FILE).is_file():
         raise UsageError(
             f"the weights of {model} are rounded already",
@@ -140,22 +136,6 @@ def find_float_net(model: str | Path) -> Path:
             hint="give the net it was compressed from",
         )
     return folder
-
-
-def read_net_json(folder: Path) -> dict[str, Any]:
-    """Read what a float net says of itself, without building it.
-
-    Raises:
-        DataError: damaged, or a part is missing.
-    """
-    try:
-        about: dict[str, Any] = json.loads((folder / "net.json").read_bytes())
-        missing = {"name", "family", "features", "segments"} - set(about)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{folder / 'net.json'} is damaged", details={"got": str(error)}) from error
-    if missing:
-        raise DataError(f"{folder / 'net.json'} is incomplete", details={"missing": ", ".join(sorted(missing))})
-    return about
 
 
 def read_kernels(folder: Path) -> dict[str, Float32]:
@@ -241,7 +221,7 @@ def describe_gaussian(count: int = 65536) -> LayerWeights:
 
 
 def _describe_net(folder: Path) -> NetWeights:
-    about = read_net_json(folder)
+    net = read_net(folder)
     layers = tuple(describe_layer(layer, kernel) for layer, kernel in read_kernels(folder).items())
     sizes = np.array([layer.weights for layer in layers])
 
@@ -249,8 +229,8 @@ def _describe_net(folder: Path) -> NetWeights:
         return float(np.average(values, weights=sizes))
 
     return NetWeights(
-        name=str(about["name"]),
-        family=str(about["family"]),
+        name=str(net.name),
+        family=str(net.family),
         weights=int(sizes.sum()),
         excess_kurtosis=mean([layer.excess_kurtosis for layer in layers]),
         outliers=mean([layer.outliers for layer in layers]),

@@ -14,13 +14,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from edge_sv.artifacts.activation_ranges import RANGES_FILE
-from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
-from edge_sv.system.files import atomic_folder, sha256_bytes, sha256_file
+from edge_sv.system.files import atomic_folder, sha256_bytes
 from edge_sv.tflite.layer_cost import LayerProfile
 
 ARTIFACT_FILE = "artifact.json"
@@ -146,28 +144,6 @@ def load_artifact(folder: Path) -> ModelArtifact:
         )
     except (TypeError, KeyError, ValueError, EdgeSvError) as error:
         raise _damaged(folder / ARTIFACT_FILE, str(error)) from error
-
-
-def net_sha256(folder: Path) -> str:
-    """Return the identity of a float net's folder: SHA-256 of its weights and of what decides how they are used.
-
-    Its name and its history do not count: a note added to `net.json` makes no other net.
-
-    Raises:
-        DataError: a file is missing or damaged.
-    """
-    try:
-        description = json.loads((folder / "net.json").read_bytes())
-        parts = {name: description[name] for name in ("family", "config", "features", "segments")}
-        parts["weights"] = sha256_file(folder / "weights.npz")
-        beside = {"palettes": folder / PALETTES_FILE, "ranges": folder / RANGES_FILE}
-        parts |= {name: sha256_file(path) for name, path in beside.items() if path.is_file()}
-    except OSError as error:
-        got = f"{error.filename}: {error.strerror}"
-        raise DataError(f"{folder} is not a float net", details={"got": got}) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(folder / "net.json", str(error)) from error
-    return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
 
 
 def _read_manifest(path: Path) -> _Manifest:

@@ -1,4 +1,4 @@
-"""How a plan of widths is printed: a row for each layer, its bits among those it could have."""
+"""How an allocation of bits is printed: a row for each layer, its bits among those it could have."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from edge_sv.cli.output import out_console
 from edge_sv.recipes.bit_allocation import BitAllocation
 
 
-def show_widths(plan: BitAllocation) -> None:
-    """Print the widths of a plan and what they cost."""
-    widths = sorted({choice.bits for layer in plan.layers for choice in layer.choices})
+def show_allocation(allocation: BitAllocation) -> None:
+    """Print the bits of each layer and what they cost."""
+    widths = sorted({choice.bits for layer in allocation.layers for choice in layer.choices})
     table = Table("layer", *(f"{bits} bits" for bits in widths), "bits", "bytes")
     for column in table.columns[1:]:
         column.justify = "right"
-    for layer in plan.layers:
+    for layer in allocation.layers:
         losses = {choice.bits: f"{choice.sensitivity:.2e}" for choice in layer.choices}
         chosen = layer.chosen
         table.add_row(layer.layer, *(losses.get(bits, "-") for bits in widths), str(chosen.bits), f"{chosen.bytes:,}")
     console = out_console()
     console.print(table)
-    console.print(f"Sensitivity by {plan.method}.", markup=False, soft_wrap=True)
-    console.print(f"{plan.describe()}, of them {plan.fixed:,} without a choice.", markup=False, soft_wrap=True)
+    console.print(f"Sensitivity by {allocation.method}.", markup=False, soft_wrap=True)
+    console.print(
+        f"{allocation.describe()}, of them {allocation.fixed:,} without a choice.", markup=False, soft_wrap=True
+    )

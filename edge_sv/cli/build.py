@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, Any, get_args
 
 import typer
 
-from edge_sv.cli.bit_widths import show_widths
+from edge_sv.artifacts.check_report import CheckKind, CheckReport
+from edge_sv.cli.bit_widths import show_allocation
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
 from edge_sv.errors import UsageError, unknown_name
-from edge_sv.pipeline.build import DEFAULT_MODEL, DEFAULT_TARGET, Build, Plan, StageOutcome, build, plan
-from edge_sv.pipeline.package_stage import Limits
+from edge_sv.pipeline.build import Build, DryRun, build, dry_run
+from edge_sv.pipeline.request import DEFAULT_MODEL, DEFAULT_TARGET, Limits, build_request
+from edge_sv.pipeline.stage import StageOutcome
 from edge_sv.plugins.generator import DEFAULT_PREFIX, CodeOptions, PlanName
-from edge_sv.recipes.recipe import DEFAULT_RECIPE
 
+MADE = {
+    "reference": "LiteRT's reference kernels; what TensorFlow and tflite-micro measure, as recorded at conversion",
+    "recorded": "nothing was run; all figures as recorded at conversion",
+}
 _UNITS = {"": 1, "B": 1, "KB": 1024, "MB": 1024**2}
 
 
@@ -31,8 +36,12 @@ def command(
         typer.Option(metavar="DIR", help="The package's folder; default: build/MODEL-TARGET.", show_default=False),
     ] = None,
     recipe: Annotated[
-        str, typer.Option(help="How to compress: a bundled recipe or a file, see edge-sv recipes.")
-    ] = DEFAULT_RECIPE,
+        str | None,
+        typer.Option(
+            help="How to compress: a bundled recipe or a file, see edge-sv recipes; default: int8, static_wi8_ai8.",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(metavar="INDEX.csv", help="Speech files to calibrate and check with.", show_default=False),
@@ -64,7 +73,15 @@ def command(
         Path | None,
         typer.Option(metavar="DIR", help="Keeps finished stages; default: the user's cache.", show_default=False),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and what it would cost.")] = False,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            help="full, reference or recorded; default: the strongest that is installed, see below.", show_default=False
+        ),
+    ] = None,
+    only_look: Annotated[
+        bool, typer.Option("--dry-run", help="Print which stages would run and what the package would cost.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Compress, convert, check and package a model for a target; unchanged stages are skipped.
@@ -76,6 +93,10 @@ def command(
     INDEX.csv has the columns path, speaker, corpus and split; rows with split = train calibrate, and
     <corpus>/trials_dev.txt beside the table measures the EER. Without --data the converted form that came with the
     model is taken, and checked on bundled synthetic voices.
+
+    Without TensorFlow or tflite-micro (--check reference) LiteRT's reference kernels stand in for TensorFlow Lite
+    Micro, and the check that was recorded when the model was converted for the float net. --check recorded runs
+    nothing. The package says which check was made.
 
     A mixed recipe chooses each layer's bits so that all weights together fit its budget, or yours; --dry-run prints
     the choice, without --data as the synthetic voices suggest it.
@@ -89,40 +110,26 @@ def command(
       edge-sv build resnet-nano --recipe mixed_w248_ai8 --budget 60KB --dry-run
       edge-sv build keyword.tflite --target cortex-m --prefix keyword
     """
-    limits = Limits(parse_size(max_flash, "--max-flash"), parse_size(max_ram, "--max-ram"))
-    code = CodeOptions(prefix, parse_plan(plan_name), lookup_tables)
-    weights = parse_size(budget, "--budget")
-    if dry_run:
-        with show_steps() as steps:
-            planned = plan(
-                model,
-                target=target,
-                out=out,
-                recipe=recipe,
-                data=data,
-                work=work,
-                limits=limits,
-                budget=weights,
-                code=code,
-                steps=steps,
-            )
-        _show_plan(planned, json)
-        return
+    request = build_request(
+        model,
+        target=target,
+        out=out,
+        recipe=recipe,
+        data=data,
+        work=work,
+        limits=Limits(parse_size(max_flash, "--max-flash"), parse_size(max_ram, "--max-ram")),
+        budget=parse_size(budget, "--budget"),
+        code=CodeOptions(prefix, parse_choice("plan", plan_name, PlanName), lookup_tables),
+        check=parse_choice("check", check, CheckKind),
+    )
     with show_steps() as steps:
-        done = build(
-            model,
-            target=target,
-            out=out,
-            recipe=recipe,
-            data=data,
-            work=work,
-            limits=limits,
-            budget=weights,
-            code=code,
-            listen=_report,
-            steps=steps,
-        )
-    if json:
+        if only_look:
+            found = dry_run(request, steps=steps)
+        else:
+            done = build(request, on_stage=report_stage, steps=steps)
+    if only_look:
+        _show_dry_run(found, json)
+    elif json:
         print_json(done.to_dict())
     else:
         print_rows(_rows(done))
@@ -143,54 +150,60 @@ def parse_size(text: str | None, option: str) -> int | None:
     return int(float(match[1]) * _UNITS[unit])
 
 
-def parse_plan(name: str | None) -> PlanName | None:
-    """Check the name of a plan.
+def parse_choice(kind: str, name: str | None, choices: Any) -> Any:
+    """Return a name if it is one of a Literal's; None stays None.
 
     Raises:
         UsageError: there is none of this name.
     """
-    for known in get_args(PlanName):
-        if name == known:
-            return cast(PlanName, known)
-    if name is not None:
-        raise unknown_name("plan", name, get_args(PlanName))
-    return None
+    if name is not None and name not in get_args(choices):
+        raise unknown_name(kind, name, get_args(choices))
+    return name
 
 
-def _report(stage: StageOutcome) -> None:
+def report_stage(stage: StageOutcome) -> None:
+    """Print on stderr what became of a stage."""
     line = f"{stage.name:<8}  {stage.status:<9}  {stage.seconds:6.1f} s  {stage.note}"
     err_console().print(line, markup=False, soft_wrap=True)
 
 
-def _show_plan(planned: Plan, json: bool) -> None:
+def _show_dry_run(found: DryRun, json: bool) -> None:
     if json:
-        print_json(planned.to_dict())
+        print_json(found.to_dict())
     else:
-        rows = [(stage.name, f"{stage.status:<9}  {stage.note}") for stage in planned.stages]
-        print_rows([*rows, *_sizes(planned.to_dict(), "" if planned.measured else " (estimate)")])
-        if planned.widths:
-            show_widths(planned.widths)
-    if planned.problem:
-        raise planned.problem
+        rows = [(stage.name, f"{stage.status:<9}  {stage.note}") for stage in found.stages]
+        print_rows([*rows, *_sizes(found.to_dict(), "" if found.measured else " (estimate)")])
+        if found.allocation:
+            show_allocation(found.allocation)
+    if found.problem:
+        raise found.problem
 
 
 def _rows(done: Build) -> list[tuple[str, str]]:
-    check = done.check
+    report = done.report
     rows = [("package", str(done.package.path)), *_sizes(done.to_dict(), ""), *_plans(done), *_lookup(done)]
-    if "exact_segments" not in check:
+    if report is None:
+        check = done.check
         return [*rows, ("bit-exact", f"C = TensorFlow Lite Micro at {check['vectors']} vectors, {check['source']}")]
-    rows += [
+    return [*rows, *check_rows(report)]
+
+
+def check_rows(report: CheckReport) -> list[tuple[str, str]]:
+    """Say what a check measured."""
+    rows = [
         (
             "bit-exact",
-            f"TensorFlow Lite Micro = reference kernels at {check['exact_segments']} segments"
-            if check["exact_segments"]
+            f"TensorFlow Lite Micro = reference kernels at {report.exact_segments} segments"
+            if report.exact_segments
             else "not compared: not for TensorFlow Lite Micro",
         ),
-        ("int8", f"cosine to float {check['cosine_min']:.4f} at least, on {check['source']}"),
+        ("int8", f"cosine to float {report.cosine_min:.4f} at least, on {report.source}"),
     ]
-    if check["eer_float"] is not None:
-        trials = f"{check['trials']:,} development trials"
-        rows.append(("EER", f"float {check['eer_float']:.2%}, int8 {check['eer_int8']:.2%}, {trials}"))
+    if report.eer_float is not None and report.eer_int8 is not None:
+        trials = f"{report.trials:,} development trials"
+        rows.append(("EER", f"float {report.eer_float:.2%}, int8 {report.eer_int8:.2%}, {trials}"))
+    if report.made != "full":
+        rows.append(("check", MADE[report.made]))
     return rows
 
 

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from edge_sv.cli.build import parse_size
+from edge_sv.cli.build import check_rows, parse_size, report_stage
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
-from edge_sv.embedders import find_model
-from edge_sv.errors import UsageError, unknown_name
-from edge_sv.pipeline.convert import FALSE_ACCEPT_RATE, convert_net
-from edge_sv.recipes.recipe import DEFAULT_RECIPE, load_recipe
+from edge_sv.errors import unknown_name
+from edge_sv.pipeline.build import convert
+from edge_sv.pipeline.request import FALSE_ACCEPT_RATE, conversion_request
+from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.scoring.scores import ScoringKind
 
 SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
@@ -37,6 +37,10 @@ def command(
     ] = None,
     scoring: Annotated[str, typer.Option(help="Default scoring: cosine or as_norm.")] = "cosine",
     far: Annotated[float, typer.Option(help="False-accept rate that the threshold is set for.")] = FALSE_ACCEPT_RATE,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Keeps finished stages; default: the user's cache.", show_default=False),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Convert a float net to int8, check it, set its threshold and cohort, and write the artifact's folder.
@@ -51,21 +55,19 @@ def command(
     """
     if scoring not in SCORINGS:
         raise unknown_name("scoring", scoring, SCORINGS)
-    folder = find_model(net)
-    if not (folder / "net.json").is_file():
-        raise UsageError(f"{net} is not a float net", hint="give the folder that holds net.json")
-    place = out or folder / load_recipe(recipe).name
+    request = conversion_request(
+        net,
+        recipe=recipe,
+        budget=parse_size(budget, "--budget"),
+        data=data,
+        work=work,
+        scoring=SCORINGS[scoring],
+        false_accept_rate=far,
+    )
+    place = out or request.model.path / request.recipe.name
     with show_steps() as steps:
-        artifact, report = convert_net(
-            folder,
-            index=data,
-            out=place,
-            recipe=recipe,
-            budget=parse_size(budget, "--budget"),
-            scoring=SCORINGS[scoring],
-            false_accept_rate=far,
-            steps=steps,
-        )
+        done = convert(request, place, on_stage=report_stage, steps=steps)
+    artifact, report = done.artifact, done.report
     chosen, development = artifact.scoring, artifact.provenance["development"]
     assert chosen is not None
     if json:
@@ -84,17 +86,8 @@ def command(
         [
             ("artifact", str(place)),
             ("model", f"{len(artifact.model):,} bytes, sha256 {artifact.sha256[:16]}"),
-            (
-                "bit-exact",
-                f"TensorFlow Lite Micro = reference kernels at {report.exact_segments} segments"
-                if report.exact_segments
-                else "not compared: not for TensorFlow Lite Micro",
-            ),
-            ("int8", f"cosine to float {report.cosine_min:.4f} at least, {report.cosine_mean:.4f} on average"),
-            (
-                "EER",
-                f"float {report.eer_float:.2%}, int8 {report.eer_int8:.2%}, AS-norm {development['eer_as_norm']:.2%}",
-            ),
+            *check_rows(report),
+            ("AS-norm", f"EER {development['eer_as_norm']:.2%}"),
             ("threshold", f"{chosen.threshold:.4f} ({chosen.kind}) at {chosen.false_accept_rate:.2%} false accepts"),
         ]
     )

@@ -13,8 +13,8 @@ from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
 from edge_sv.emulate import Emulation, tools_missing
 from edge_sv.emulate.tools import INSTALL
-from edge_sv.pipeline.build import StageOutcome
 from edge_sv.pipeline.demo import BOARD, Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
+from edge_sv.pipeline.stage import StageOutcome
 
 NO_BOARD = "none"
 RUNTIMES = {"tflm": "TensorFlow Lite Micro's interpreter", "tflite": "LiteRT"}
@@ -64,7 +64,7 @@ def command(
             board=None if board == NO_BOARD else board,
             enroll=enrolled,
             verify=verified,
-            listen=lambda stage: console.print(_describe(stage), soft_wrap=True),
+            on_stage=lambda stage: console.print(_describe(stage), soft_wrap=True),
         )
     if json:
         print_json(_document(demo))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edge_sv.cli.output import progress_bar
-from edge_sv.evaluation.evaluate import Progress
-from edge_sv.pipeline.check_conversion import Steps
+from edge_sv.system.progress import Progress, Steps
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress, TaskID
 
+from edge_sv.artifacts.locate import find_net
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows, progress_bar
-from edge_sv.embedders import KerasEmbedder, find_model
+from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import ToolMissing
 from edge_sv.system.native_log import held_native_log
 
@@ -74,7 +75,7 @@ def command(
         data=data,
         reference=reference,
         open_teacher=_teacher_opener(reference),
-        find_net=find_model,
+        find_net=find_net,
         cache=folder.parent / "cache",
         jobs=jobs or len(os.sched_getaffinity(0)),
     )
@@ -94,7 +95,7 @@ def _teacher_opener(reference: Path | None) -> Callable[[str], Teacher]:
 
         if name == "reference" and reference is not None:
             return ReferenceEmbedder(reference)
-        return KerasEmbedder(find_model(name))
+        return KerasEmbedder(find_net(name))
 
     return open_teacher
 

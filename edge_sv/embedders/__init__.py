@@ -3,7 +3,7 @@
 from edge_sv.embedders.base import Embedder, IntegerEmbedder
 from edge_sv.embedders.keras import KerasEmbedder
 from edge_sv.embedders.litert import LiteRTEmbedder, TfliteRuntimeEmbedder
-from edge_sv.embedders.open import RUNTIMES, artifact_embedder, find_model, open_artifact, open_embedder
+from edge_sv.embedders.open import RUNTIMES, artifact_embedder, open_artifact, open_embedder
 from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.tflite.quantization import TensorFormat
 
@@ -17,7 +17,6 @@ __all__ = [
     "TfliteRuntimeEmbedder",
     "TflmEmbedder",
     "artifact_embedder",
-    "find_model",
     "open_artifact",
     "open_embedder",
 ]

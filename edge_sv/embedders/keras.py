@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.artifacts.artifact import net_sha256
+from edge_sv.artifacts.net import net_sha256
 from edge_sv.errors import ToolMissing
 from edge_sv.frontend.features import compute_features
 from edge_sv.frontend.segments import normalize_length

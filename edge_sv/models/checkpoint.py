@@ -16,6 +16,7 @@ import numpy as np
 import tf_keras
 from pydantic import TypeAdapter, ValidationError
 
+from edge_sv.artifacts.net import FORMAT, NET_FILE, WEIGHTS_FILE, read_net
 from edge_sv.artifacts.palette import Palette, load_palettes, save_palettes
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.frontend.features import FeatureConfig
@@ -37,7 +38,6 @@ FAMILIES: dict[str, tuple[type[NetConfig], Any]] = {
     "xvector": (XVectorConfig, build_xvector),
     "redimnet": (ReDimNetConfig, build_redimnet),
 }
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -71,34 +71,6 @@ class NetDescription:
             "segments": asdict(self.segments),
             "provenance": self.provenance,
         }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> NetDescription:
-        """Read what `to_dict` wrote.
-
-        Raises:
-            DataError: a field is missing, unknown or impossible, or a newer version wrote it.
-        """
-        if values.get("format") != FORMAT:
-            raise DataError(
-                f"net.json has format {values.get('format')}; this version reads {FORMAT}",
-                hint="a newer edge-sv wrote it: update this one",
-            )
-        try:
-            return cls(
-                name=values["name"],
-                family=values["family"],
-                config=net_config(values["family"], values["config"]),
-                features=FeatureConfig.from_dict(values["features"]),
-                segments=SegmentRule(**values["segments"]),
-                provenance=values["provenance"],
-            )
-        except KeyError as error:
-            raise DataError("net.json is incomplete", details={"missing": str(error)}) from error
-        except (TypeError, AttributeError) as error:
-            raise DataError("net.json is damaged", details={"got": str(error)}) from error
-        except UsageError as error:
-            raise DataError(f"net.json: {error.message}", details=error.details, hint=error.hint) from error
 
 
 def net_config(family: str, values: dict[str, Any]) -> NetConfig:
@@ -159,13 +131,13 @@ def save_net(
     leave_out = {f"{layer}/kernel" for layer in palettes or ()}
     if palettes:
         save_palettes(folder, palettes)
-    write_atomic(folder / "weights.npz", encode_weights(model, leave_out=leave_out))
+    write_atomic(folder / WEIGHTS_FILE, encode_weights(model, leave_out=leave_out))
     save_description(folder, description)
 
 
 def save_description(folder: Path, description: NetDescription) -> None:
     """Write a net's `net.json`."""
-    write_atomic(folder / "net.json", (json.dumps(description.to_dict(), indent=2) + "\n").encode())
+    write_atomic(folder / NET_FILE, (json.dumps(description.to_dict(), indent=2) + "\n").encode())
 
 
 def load_description(folder: Path) -> NetDescription:
@@ -174,16 +146,12 @@ def load_description(folder: Path) -> NetDescription:
     Raises:
         DataError: not there or not readable.
     """
+    net = read_net(folder)
     try:
-        values = json.loads((folder / "net.json").read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f"{folder} is not a float net", details={"got": str(error)}, hint="give the folder that holds net.json"
-        ) from error
-    try:
-        return NetDescription.from_dict(values if isinstance(values, dict) else {})
-    except DataError as error:
-        raise DataError(f"{folder}: {error.message}", details=error.details, hint=error.hint) from error
+        config = net_config(net.family, net.config)
+    except UsageError as error:
+        raise DataError(f"{folder}: {NET_FILE}: {error.message}", details=error.details, hint=error.hint) from error
+    return NetDescription(net.name, net.family, config, net.features, net.segments, net.provenance)
 
 
 def load_net(folder: Path, *, frames: int | None = None) -> tuple[tf_keras.Model, NetDescription]:
@@ -198,5 +166,5 @@ def load_net(folder: Path, *, frames: int | None = None) -> tuple[tf_keras.Model
     """
     description = load_description(folder)
     model = build_net(description, frames=frames)
-    load_weights(folder / "weights.npz", model)
+    load_weights(folder / WEIGHTS_FILE, model)
     return model, description

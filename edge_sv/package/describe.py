@@ -10,6 +10,7 @@ from typing import Any
 
 from edge_sv import __version__
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.locate import MANIFEST_FILE
 from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint
 from edge_sv.package.golden_vectors import GoldenVector
@@ -111,7 +112,7 @@ def common_files(artifact: ModelArtifact, golden: Sequence[GoldenVector]) -> dic
 def seal(manifest: schema.Manifest, files: Mapping[str, bytes]) -> dict[str, bytes]:
     """Add the manifest, with the sha256 of every other file."""
     listed = {name: sha256_bytes(files[name]) for name in sorted(files)}
-    return {**files, schema.MANIFEST_FILE: manifest.model_copy(update={"files": listed}).to_bytes()}
+    return {**files, MANIFEST_FILE: manifest.model_copy(update={"files": listed}).to_bytes()}
 
 
 def banner(artifact: ModelArtifact) -> str:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from edge_sv.errors import DataError
 
-MANIFEST_FILE = "manifest.json"
 SCHEMA_VERSION: Literal[3] = 3
 
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.locate import MANIFEST_ENTRY, MANIFEST_FILE
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.package.manifest import MANIFEST_FILE, Manifest, parse_manifest
+from edge_sv.package.manifest import Manifest, parse_manifest
 from edge_sv.scoring.scores import Cohort, Scoring
 from edge_sv.system.files import sha256_bytes
 from edge_sv.tflite import metadata
 from edge_sv.tflite.layer_cost import LayerProfile
 
-MANIFEST_ENTRY = "edge_sv_manifest"
 COHORT_ENTRY = "edge_sv_cohort"
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.locate import MANIFEST_ENTRY
 from edge_sv.package.budget import Footprint
 from edge_sv.package.describe import COHORT_FILE, MODEL_FILE, banner, common_files, describe, seal
 from edge_sv.package.golden_vectors import make_vectors, run_litert
-from edge_sv.package.read import COHORT_ENTRY, MANIFEST_ENTRY
+from edge_sv.package.read import COHORT_ENTRY
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target
 from edge_sv.plugins.generator import CodeOptions

@@ -13,95 +13,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.audio.recording import join, read_recording
-from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, TflmEmbedder
+from edge_sv.artifacts.check_report import CheckReport
+from edge_sv.embedders.keras import KerasEmbedder
+from edge_sv.embedders.litert import LiteRTEmbedder
+from edge_sv.embedders.tflm import TflmEmbedder
 from edge_sv.errors import AccuracyGateFailed, DataError
-from edge_sv.evaluation.evaluate import Progress, embed_recordings, score_list
-from edge_sv.frontend.features import compute_features
+from edge_sv.evaluation.evaluate import embed_recordings, score_list
 from edge_sv.runtimes.layer_trace import first_difference, layer_losses
 from edge_sv.scoring.metrics import eer
-from edge_sv.scoring.trials import TrialList
+from edge_sv.scoring.speech_sample import SpeechSample
 from edge_sv.system.array_types import Float32
+from edge_sv.system.progress import Steps
 
 MIN_COSINE = 0.99
 MAX_EER_INCREASE = 0.02
 EXACT_RECORDINGS = 32
 TRACED_SEGMENTS = 4
 
-Steps = Callable[[str], Progress]
-"""Given what is being done, returns a function to report its progress with."""
-
-
-@dataclass(frozen=True)
-class CheckSet:
-    """Recordings to check with.
-
-    Args:
-        files: id -> files that are joined to make the recording.
-        trials: development list over those ids, None when there is none.
-        source: where they come from.
-    """
-
-    files: Mapping[str, tuple[Path, ...]]
-    trials: TrialList | None
-    source: str
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What the check stage measured.
-
-    Args:
-        source: where the recordings come from.
-        recordings: how many were embedded.
-        exact_segments: segments at which TensorFlow Lite Micro equals the reference kernels bit for bit: all compared.
-        cosine_min: lowest cosine of int8 (reference kernels) and float embedding.
-        cosine_mean: its mean.
-        default_kernels_cosine_min: lowest cosine of LiteRT's default kernels and float.
-        trials: of the development list; 0 without.
-        targets: target trials among them.
-        eer_float: cosine EER of the float net, None without a list.
-        eer_int8: of the int8 model.
-        uncompressed: the same of the net before it was compressed: `cosine_min` and `cosine_mean` of the int8 model's
-            embeddings and that net's, and its EER; None when nothing was compressed.
-        embeddings: of the int8 model in the reference kernels, by id.
-    """
-
-    source: str
-    recordings: int
-    exact_segments: int
-    cosine_min: float
-    cosine_mean: float
-    default_kernels_cosine_min: float
-    trials: int
-    targets: int
-    eer_float: float | None
-    eer_int8: float | None
-    embeddings: Mapping[str, Float32] = field(repr=False, compare=False)
-    uncompressed: Mapping[str, float | None] | None = None
-
-    @property
-    def bit_exact(self) -> bool:
-        """Whether that was compared; a model that is not bit-exact does not pass."""
-        return self.exact_segments > 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything but the embeddings as JSON values."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "embeddings"}
-        return {"bit_exact": self.bit_exact, **values}
-
 
 def check_artifact(
     artifact: ModelArtifact,
     net: Path,
-    data: CheckSet,
+    data: SpeechSample,
     *,
     float_model: Callable[[], bytes],
     micro: bool = True,
@@ -147,11 +87,13 @@ def check_artifact(
         embeddings=got,
     )
     worst = min(cosines, key=lambda name: cosines[name])
-    _apply_gates(report, worst, lambda: _worst_layer(artifact, float_model(), data.files[worst]))
+    _apply_gates(report, worst, lambda: _worst_layer(artifact, float_model(), data, worst))
     return report
 
 
-def compare_with_float(report: CheckReport, net: Path, data: CheckSet, *, steps: Steps | None = None) -> CheckReport:
+def compare_with_float(
+    report: CheckReport, net: Path, data: SpeechSample, *, steps: Steps | None = None
+) -> CheckReport:
     """Add to a report what compression has cost: the distance to the net as it was before.
 
     Args:
@@ -175,18 +117,16 @@ def compare_with_float(report: CheckReport, net: Path, data: CheckSet, *, steps:
     )
 
 
-def check_bit_exact(artifact: ModelArtifact, data: CheckSet) -> int:
+def check_bit_exact(artifact: ModelArtifact, data: SpeechSample) -> int:
     """Compare TensorFlow Lite Micro with LiteRT's reference kernels; return the number of segments, all equal.
 
     Raises:
         AccuracyGateFailed: they differ; names the first layer that does.
     """
     reference, device = LiteRTEmbedder(artifact, reference_kernels=True), TflmEmbedder(artifact)
-    names = list(data.files)
-    chosen = names[:: -(-len(names) // EXACT_RECORDINGS)]
     compared = 0
-    for name in chosen:
-        for number, segment in enumerate(_segments(artifact, data.files[name])):
+    for name, segments in data.evenly(EXACT_RECORDINGS).segments(artifact.features, artifact.segments):
+        for number, segment in enumerate(segments):
             quantized = reference.input.quantize(segment)
             if not np.array_equal(reference.invoke(quantized), device.invoke(quantized)):
                 layer = first_difference(artifact.model, artifact.model, quantized)
@@ -225,17 +165,11 @@ def _apply_gates(report: CheckReport, worst: str, layer: Callable[[], dict[str, 
         )
 
 
-def _worst_layer(artifact: ModelArtifact, float_model: bytes, files: tuple[Path, ...]) -> dict[str, str]:
-    segments = _segments(artifact, files)[:TRACED_SEGMENTS]
+def _worst_layer(artifact: ModelArtifact, float_model: bytes, data: SpeechSample, recording: str) -> dict[str, str]:
+    segments = data.segments_of(recording, artifact.features, artifact.segments)[:TRACED_SEGMENTS]
     losses = layer_losses(artifact.model, float_model, list(segments))
     worst = max(losses, key=lambda loss: loss.lost_db)
     return {"layer": f"'{worst.layer}' ({worst.kind}) loses most: {worst}"}
-
-
-def _segments(artifact: ModelArtifact, files: tuple[Path, ...]) -> Float32:
-    rate = artifact.features.sample_rate
-    pcm = join([read_recording(path, sample_rate=rate) for path in files])
-    return artifact.segments.cut(compute_features(pcm, artifact.features))
 
 
 def _cosines(a: Mapping[str, Float32], b: Mapping[str, Float32]) -> dict[str, float]:

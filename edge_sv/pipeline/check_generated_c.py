@@ -12,25 +12,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.audio.recording import join, read_recording
-from edge_sv.embedders import TflmEmbedder
+from edge_sv.embedders import IntegerEmbedder, TflmEmbedder
 from edge_sv.embedders.compiled import compile_package, package_sources
 from edge_sv.errors import AccuracyGateFailed
-from edge_sv.frontend.features import compute_features
 from edge_sv.package import DevicePackage
 from edge_sv.package.manifest import GeneratedPart
-from edge_sv.pipeline.check_conversion import EXACT_RECORDINGS, CheckSet
+from edge_sv.pipeline.check_conversion import EXACT_RECORDINGS
 from edge_sv.plugins.generator import find_generator
 from edge_sv.runtimes.generated_c import CompiledNet
 from edge_sv.runtimes.host_compiler import load_library
 from edge_sv.runtimes.tflm_process import trace_isolated
+from edge_sv.scoring.speech_sample import SpeechSample
 from edge_sv.system.array_types import Int8
 from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_name
 
 Arrays = Sequence[npt.NDArray[Any]]
 
 
-def check_speaker_package(package: DevicePackage, data: CheckSet, *, cache: Path | None = None) -> int:
+def check_speaker_package(package: DevicePackage, data: SpeechSample, *, cache: Path | None = None) -> int:
     """Compare a package's C with TensorFlow Lite Micro on real segments; return their number, all equal.
 
     Raises:
@@ -94,13 +93,11 @@ def _differs(package: DevicePackage, inputs: Arrays, where: str) -> AccuracyGate
     )
 
 
-def _segments(package: DevicePackage, data: CheckSet, reference: TflmEmbedder) -> Iterator[tuple[str, Int8]]:
+def _segments(package: DevicePackage, data: SpeechSample, reference: IntegerEmbedder) -> Iterator[tuple[str, Int8]]:
     """Yield the segments of some recordings, (frames, num_mels) each, and where they are from."""
-    artifact, names = package.artifact, list(data.files)
-    for name in names[:: max(1, -(-len(names) // EXACT_RECORDINGS))]:
-        recordings = [read_recording(path, sample_rate=artifact.features.sample_rate) for path in data.files[name]]
-        features = compute_features(join(recordings), artifact.features)
-        for number, segment in enumerate(artifact.segments.cut(features)):
+    artifact = package.artifact
+    for name, segments in data.evenly(EXACT_RECORDINGS).segments(artifact.features, artifact.segments):
+        for number, segment in enumerate(segments):
             yield f"{name}, segment {number}", reference.input.quantize(segment)
 
 

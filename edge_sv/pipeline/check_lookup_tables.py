@@ -8,16 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.audio.recording import join, read_recording
 from edge_sv.embedders import TflmEmbedder
 from edge_sv.errors import AccuracyGateFailed
-from edge_sv.frontend.features import compute_features
 from edge_sv.package import DevicePackage
-from edge_sv.pipeline.check_conversion import EXACT_RECORDINGS, CheckSet
+from edge_sv.pipeline.check_conversion import EXACT_RECORDINGS
 from edge_sv.runtimes.layer_trace import compare_traces, trace_tflm
+from edge_sv.scoring.speech_sample import SpeechSample
 
 
-def check_tables(package: DevicePackage, plain: ModelArtifact, data: CheckSet) -> int:
+def check_tables(package: DevicePackage, plain: ModelArtifact, data: SpeechSample) -> int:
     """Compare a package's model with the one before on real segments; return their number, all equal.
 
     Args:
@@ -31,18 +30,17 @@ def check_tables(package: DevicePackage, plain: ModelArtifact, data: CheckSet) -
         ToolMissing: tflite-micro is not installed.
     """
     before, after = TflmEmbedder(plain), TflmEmbedder(package.artifact)
-    names, compared = list(data.files), 0
-    for name in names[:: -(-len(names) // EXACT_RECORDINGS)]:
-        pcm = join([read_recording(path, sample_rate=plain.features.sample_rate) for path in data.files[name]])
-        for number, segment in enumerate(plain.segments.cut(compute_features(pcm, plain.features))):
+    compared = 0
+    for name, segments in data.evenly(EXACT_RECORDINGS).segments(plain.features, plain.segments):
+        for number, segment in enumerate(segments):
             quantized = before.input.quantize(segment)
             if not np.array_equal(before.invoke(quantized), after.invoke(quantized)):
                 traces = (trace_tflm(model, quantized) for model in (plain.model, package.model))
                 layer = compare_traces(plain.model, *traces)
-                told = f"'{layer.layer}' ({layer.kind}) differs first: {layer}" if layer else "none by itself"
+                difference = f"'{layer.layer}' ({layer.kind}) differs first: {layer}" if layer else "none by itself"
                 raise AccuracyGateFailed(
                     "lookup tables change what the model computes",
-                    details={"recording": f"{name}, segment {number}", "layer": told},
+                    details={"recording": f"{name}, segment {number}", "layer": difference},
                     hint="build with --no-lut, and report this with the model: it is a bug of edge_sv",
                 )
             compared += 1

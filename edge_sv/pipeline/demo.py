@@ -6,18 +6,20 @@ recordings beside it, which shows what the conversion to int8 changed. Then the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sv.audio.recording import read_speech
 from edge_sv.embedders import Embedder, artifact_embedder, open_embedder
 from edge_sv.emulate import Emulation, Recordings, check_exact, emulate, load_board, tools_missing
-from edge_sv.errors import AccuracyGateFailed, DataError, ToolMissing, UsageError
-from edge_sv.pipeline.build import StageOutcome, build
+from edge_sv.errors import AccuracyGateFailed, ToolMissing, UsageError
+from edge_sv.pipeline.build import build
+from edge_sv.pipeline.request import build_request
+from edge_sv.pipeline.stage import OnStage
+from edge_sv.scoring import speech_sample
 from edge_sv.scoring.scores import Scoring
 from edge_sv.system.array_types import Int16
-from edge_sv.system.bundled import assets_dir
 from edge_sv.verification.verifier import Decision, Verifier
 
 BUNDLED_SPEAKER = "ada"
@@ -92,11 +94,9 @@ def bundled_voices() -> tuple[list[Path], list[Path]]:
     Raises:
         DataError: they are not where they belong.
     """
-    folder = assets_dir() / "voices"
-    own = sorted(folder.glob(f"{BUNDLED_SPEAKER}_*.flac"))
-    others = sorted(set(folder.glob("*.flac")) - set(own))
-    if len(own) <= BUNDLED_ENROLLMENT or not others:
-        raise DataError(f"the bundled voices are missing in {folder}", hint="python scripts/make_voices.py")
+    paths = [path for files in speech_sample.bundled_voices().files.values() for path in files]
+    own = [path for path in paths if is_bundled_speaker(path.stem)]
+    others = [path for path in paths if path not in own]
     return own[:BUNDLED_ENROLLMENT], [*own[BUNDLED_ENROLLMENT:], *others]
 
 
@@ -122,7 +122,7 @@ def run_demo(
     target: str = "tflite-micro",
     out: Path | None = None,
     board: str | None = BOARD,
-    listen: Callable[[StageOutcome], None] | None = None,
+    on_stage: OnStage | None = None,
 ) -> Demo:
     """Build a package, enroll with it and verify with it.
 
@@ -133,7 +133,7 @@ def run_demo(
         target: what to build for.
         out: where the package goes; None: see `build`.
         board: where to emulate it; None: nowhere. Where the tools for that are missing, nothing is emulated.
-        listen: called after each stage of the build.
+        on_stage: called after each stage of the build.
 
     Raises:
         UsageError: unknown model or target, nothing to enroll, or the model carries no threshold.
@@ -143,7 +143,7 @@ def run_demo(
         ToolMissing: the target's interpreter is not installed.
     """
     place = load_board(board) if board is not None and not tools_missing() else None
-    package = build(model, target=target, out=out, listen=listen).package
+    package = build(build_request(model, target=target, out=out), on_stage=on_stage).package
     runtime = "tflm" if package.arena_bytes is not None else "tflite"
     artifact = package.artifact
     if artifact.scoring is None:

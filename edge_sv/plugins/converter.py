@@ -13,6 +13,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DataError, ToolMissing, unknown_name
 from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule
+from edge_sv.recipes.recipe import CompressionRecipe
 from edge_sv.system.array_types import Float32, Int16
 
 GROUP = "edge_sv.converters"
@@ -89,12 +90,12 @@ class Converter(Protocol):
     version: str
     """Changes when the same inputs give another result."""
 
-    def convert(self, net: Path, recipe: str, calibration: Calibration) -> ModelArtifact:
+    def convert(self, net: Path, recipe: CompressionRecipe, calibration: Calibration) -> ModelArtifact:
         """Convert a float net's folder.
 
         Raises:
             DataError: the net or the calibration cannot be used.
-            UsageError: the converter does not know the recipe.
+            UsageError: the net was not compressed by this recipe.
         """
 
     def convert_float(self, net: Path) -> bytes:

@@ -10,7 +10,6 @@ ours. Source of the algorithm: H. Kellerer, U. Pferschy, D. Pisinger, Knapsack P
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sv.artifacts.net import read_net
 from edge_sv.errors import DataError, UsageError
 
 
@@ -108,20 +108,17 @@ class BitAllocation:
             )
             return cls(layers, int(values["fixed"]), int(values["budget"]), str(values["method"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError("the plan of widths is damaged", details={"got": str(error)}) from error
+            raise DataError("the allocation of bits is damaged", details={"got": str(error)}) from error
 
 
 def read_bit_allocation(net: Path) -> BitAllocation | None:
-    """Return the plan by which a net's folder was compressed; None when there was none.
+    """Return the allocation by which a net's folder was compressed; None when there was none.
 
     Raises:
         DataError: the net's description cannot be read.
     """
-    try:
-        planned = json.loads((net / "net.json").read_bytes()).get("provenance", {}).get("widths")
-    except (OSError, ValueError, AttributeError) as error:
-        raise DataError(f"cannot read {net / 'net.json'}", details={"got": str(error)}) from error
-    return BitAllocation.from_dict(planned) if planned else None
+    stated = read_net(net).provenance.get("widths")
+    return BitAllocation.from_dict(stated) if stated else None
 
 
 def allocate(choices: Mapping[str, Sequence[Choice]], *, fixed: int, budget: int, method: str) -> BitAllocation:

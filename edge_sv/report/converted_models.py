@@ -9,9 +9,8 @@ from typing import Any
 from edge_sv.analysis.compared_models import ComparedModel
 from edge_sv.analysis.flash import SizeTable, size_tables
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.embedders import find_model
+from edge_sv.artifacts.locate import ModelKind, locate
 from edge_sv.package import read_package
-from edge_sv.package.manifest import MANIFEST_FILE
 from edge_sv.recipes.recipe import load_recipe, recipe_names
 
 FACT_NAMES = {
@@ -69,9 +68,9 @@ def describe_converted_model(candidate: ComparedModel, artifact: ModelArtifact) 
     Raises:
         DataError: it is damaged.
     """
-    path = find_model(candidate.path)
-    is_package = path.is_file() or (path / MANIFEST_FILE).is_file()
-    tables: Mapping[str, SizeTable] = dict(size_tables(read_package(path) if is_package else artifact).items())
+    is_package = locate(candidate.path).kind is ModelKind.PACKAGE
+    sized = read_package(candidate.path) if is_package else artifact
+    tables: Mapping[str, SizeTable] = dict(size_tables(sized).items())
     bits = _bits(tables)
     return ConvertedModelFacts(
         label=candidate.label,

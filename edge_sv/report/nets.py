@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_sv.analysis.compared_models import NET_FILE, ComparedModel, has_tensorflow
+from edge_sv.analysis.compared_models import ComparedModel, has_tensorflow
+from edge_sv.artifacts.net import read_net
 from edge_sv.errors import DataError
 
 HISTORY_FILE = "history.csv"
@@ -76,18 +76,19 @@ def describe_net(compared: Sequence[ComparedModel]) -> NetFacts:
     artifact = next((each.artifact for each in compared if each.artifact), None)
     own = next((each for each in compared if each.artifact is None), None)
     folder = None if own is None else own.path
-    described = {} if folder is None else read_json(folder / NET_FILE)
-    provenance = described.get("provenance") or {}
+    net = None if folder is None else read_net(folder)
+    provenance = {} if net is None else net.provenance
+    front_end = net or artifact
     costs = _costs(compared, folder)
     dev = provenance.get("dev") or {}
     return NetFacts(
         name=compared[0].net,
         folder=None if own is None else own.place,
-        family=described.get("family"),
-        config=described.get("config") or {},
-        features=described.get("features") or (artifact.features.to_dict() if artifact else {}),
-        segments=described.get("segments") or (asdict(artifact.segments) if artifact else {}),
-        embedding_dim=artifact.embedding_dim if artifact else (described.get("config") or {}).get("embedding_dim"),
+        family=net.family if net else None,
+        config=net.config if net else {},
+        features=front_end.features.to_dict() if front_end else {},
+        segments=asdict(front_end.segments) if front_end else {},
+        embedding_dim=artifact.embedding_dim if artifact else net.config.get("embedding_dim") if net else None,
         parameters=None if costs is None else costs.parameters,
         macs=None if costs is None else costs.macs,
         macs_per_second=None if costs is None else costs.macs_per_second,
@@ -96,21 +97,6 @@ def describe_net(compared: Sequence[ComparedModel]) -> NetFacts:
         dev={name: value for name, value in dev.items() if name.startswith("dev_eer")},
         history=None if folder is None else read_history(folder / HISTORY_FILE),
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON document.
-
-    Raises:
-        DataError: not readable, or not a document.
-    """
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
-    if not isinstance(document, dict):
-        raise DataError(f"{path} is damaged", details={"got": type(document).__name__})
-    return document
 
 
 def read_history(path: Path) -> dict[str, list[float | None]] | None:

@@ -11,7 +11,7 @@ import ast
 import functools
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge_sv.system.files import sha256_bytes, sha256_file
@@ -23,8 +23,8 @@ def code_sha256(*modules: str) -> str:
     """Return one SHA-256 over the sources of some modules and of all that they import.
 
     Imports are read from the source, those within functions too; a string that is a module's name counts as its
-    import. What belongs to neither `edge_sv` nor the top-level packages of `modules` is left out: libraries are told
-    by `library_versions`.
+    import. The `__init__` of a package that a module is in counts, what it imports for others does not. What belongs
+    to neither `edge_sv` nor the top-level packages of `modules` is left out: libraries have `library_versions`.
 
     Args:
         modules: dotted names; a package stands for its `__init__` and what that imports.
@@ -44,13 +44,13 @@ def imported_modules(*modules: str) -> set[str]:
     """
     roots = frozenset({CORE, *(name.partition(".")[0] for name in modules)})
     found: set[str] = set()
-    waiting = [name for module in modules for name in _with_parents(module)]
+    waiting = list(modules)
     while waiting:
         name = waiting.pop()
         if name not in found:
             found.add(name)
             waiting += _imports(name, roots)
-    return found
+    return found.union(*map(_parents, found))
 
 
 def library_versions(*distributions: str) -> dict[str, str | None]:
@@ -69,9 +69,8 @@ def _version(distribution: str) -> str | None:
 @functools.cache
 def _imports(module: str, roots: frozenset[str]) -> tuple[str, ...]:
     """Return the modules of some top-level packages that a module names."""
-    names = [name for name in _named(_source(module)) if name.partition(".")[0] in roots]
-    existing = (name for name in names if _find(name) is not None)
-    return tuple(dict.fromkeys(part for name in existing for part in _with_parents(name)))
+    names = dict.fromkeys(name for name in _named(_source(module)) if name.partition(".")[0] in roots)
+    return tuple(name for name in names if _find(name) is not None)
 
 
 def _named(source: Path) -> Iterator[str]:
@@ -86,10 +85,10 @@ def _named(source: Path) -> Iterator[str]:
             yield node.value.partition(":")[0]
 
 
-def _with_parents(module: str) -> Iterable[str]:
-    """Yield a module after the packages that it is in, which Python imports first."""
+def _parents(module: str) -> Iterator[str]:
+    """Yield the packages that a module is in; Python runs their `__init__` first."""
     parts = module.split(".")
-    return (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return (".".join(parts[:count]) for count in range(1, len(parts)))
 
 
 def _source(module: str) -> Path:

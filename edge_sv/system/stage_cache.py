@@ -6,7 +6,6 @@ moment leaves either the whole result or none.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 from collections.abc import Callable
@@ -31,8 +30,8 @@ class StageCache:
         self.work = work
 
     def folder(self, stage: str, inputs: Any) -> Path:
-        """Return the place of a stage's result; inputs are JSON values, and this package's code counts as one."""
-        text = json.dumps([code_version(), inputs], sort_keys=True)
+        """Return the place of a stage's result; inputs are everything that it depends on, JSON values."""
+        text = json.dumps(inputs, sort_keys=True)
         return self.work / stage / sha256_bytes(text.encode())
 
     def run(
@@ -64,13 +63,6 @@ class StageCache:
             return read(folder) if folder.is_dir() else None
         except DataError:
             return None
-
-
-@functools.cache
-def code_version() -> str:
-    """Return one SHA-256 over the sources of this package."""
-    package = Path(__file__).resolve().parents[1]
-    return folder_sha256(package, pattern="*.py")
 
 
 def folder_sha256(folder: Path, *, pattern: str = "*") -> str:

@@ -15,8 +15,8 @@ from edge_sv.frontend.features import compute_features
 from edge_sv.models.checkpoint import NetDescription, load_net
 from edge_sv.recipes.bit_allocation import BitAllocation
 from edge_sv.recipes.recipe import CompressionRecipe
+from edge_sv.scoring.speech_sample import bundled_voices, cut_crops
 from edge_sv.system.array_types import Float32
-from edge_sv.system.bundled import assets_dir
 from edge_sv.training.corpus import Utterance, read_corpus
 
 CROPS = 48
@@ -42,7 +42,8 @@ def find_bit_allocation(
     """
     model, description = load_net(net)
     if data is None:
-        crops, source = cut_voices(description), "the bundled synthetic voices"
+        voices = bundled_voices()
+        crops, source = cut_crops(voices, description.features, description.segments, count=CROPS), voices.source
     else:
         crops, source = cut_speech(read_corpus(data), description), "training speech"
     return plan_widths(model, recipe, crops, source=source, cache=cache, progress=progress)
@@ -66,14 +67,6 @@ def cut_speech(utterances: Sequence[Utterance], description: NetDescription) -> 
         heard[speaker] += 1
     chosen = [utterances[number].path for *_, number in sorted(ranks)[:CROPS]]
     return np.stack([_segments(path, description)[0] for path in chosen])[..., np.newaxis]
-
-
-def cut_voices(description: NetDescription) -> Float32:
-    """Cut up to 48 segments, evenly chosen, of the bundled synthetic voices: (crops, frames, num_mels, 1)."""
-    paths = sorted((assets_dir() / "voices").glob("*.flac"))
-    segments = np.concatenate([_segments(path, description) for path in paths])
-    chosen = np.unique(np.linspace(0, len(segments) - 1, CROPS).round().astype(int))
-    return np.asarray(segments[chosen][..., np.newaxis], np.float32)
 
 
 def _segments(path: Path, description: NetDescription) -> Float32:

@@ -12,7 +12,7 @@ from edge_sv.compress.method import save_compressed
 from edge_sv.compress.methods import choose_method
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import NetDescription, load_description, load_net, save_description
-from edge_sv.recipes.recipe import FLOAT, CompressionRecipe, FineTuning, load_recipe
+from edge_sv.recipes.recipe import FLOAT, CompressionRecipe, FineTuning
 from edge_sv.system.array_types import Float32
 from edge_sv.training.bank import Progress
 from edge_sv.training.bit_widths import find_bit_allocation
@@ -30,7 +30,7 @@ CLEAN_SHARE = 0.5
 
 def compress_net(
     net: Path,
-    recipe: str,
+    recipe: CompressionRecipe,
     *,
     data: Path | None,
     out: Path,
@@ -39,14 +39,13 @@ def compress_net(
     find_net: Callable[[str], Path],
     cache: Path,
     jobs: int = 1,
-    budget: int | None = None,
     progress: Progress,
 ) -> None:
     """Write the compressed net into `out`; when the same run was interrupted there, go on with it.
 
     Args:
         net: the float net's folder.
-        recipe: a bundled recipe's name or a file.
+        recipe: what is done to it.
         data: table of speech files to fine-tune with; not needed by a recipe without fine-tuning.
         out: the compressed net's folder, and the run's.
         origin: identity of the float net, written into the compressed one's provenance as `compressed_from`.
@@ -54,25 +53,23 @@ def compress_net(
         find_net: name of another teacher than the net itself -> folder of that float net.
         cache: where feature banks, teacher embeddings and sensitivities are kept between runs.
         jobs: processes for features.
-        budget: bytes of all weights, for a recipe that chooses widths; None: the recipe's own.
         progress: told of every recording, teacher embedding and step.
 
     Raises:
         UsageError: a rule matches no layer, fine-tuning without data, or a budget that no plan keeps.
         DataError: the net or the data cannot be used.
     """
-    plan = load_recipe(recipe).with_budget(budget)
     description = load_description(net)
-    if plan.fine_tuning is None or plan.fine_tuning.epochs == 0:
+    if recipe.fine_tuning is None or recipe.fine_tuning.epochs == 0:
         model, _ = load_net(net)
-        widths = find_bit_allocation(net, plan, data=data, cache=cache, progress=progress) if plan.mixed else None
-        form = choose_method(model, plan, widths=widths)
-        trained = form.trainable(model, functools.partial(_no_crops, recipe)).get_weights()
+        widths = find_bit_allocation(net, recipe, data=data, cache=cache, progress=progress) if recipe.mixed else None
+        form = choose_method(model, recipe, widths=widths)
+        trained = form.trainable(model, functools.partial(_no_crops, recipe.name)).get_weights()
         save_compressed(out, description, model, form.finish(model, trained))
-        _note(out, plan, origin)
+        _note(out, recipe, origin)
         return
     if data is None:
-        raise _needs_speech(recipe)
+        raise _needs_speech(recipe.name)
 
     def find(name: str) -> Path:
         return net if name == description.name else find_net(name)
@@ -85,12 +82,12 @@ def compress_net(
         cache=cache,
         jobs=jobs,
     )
-    config = tuning_config(description, recipe, plan.fine_tuning).model_copy(update={"budget": budget})
+    config = tuning_config(description, recipe, recipe.fine_tuning)
     train(config, inputs, out, progress=progress, on_epoch=lambda _row, _best: None)
-    _note(out, plan, origin)
+    _note(out, recipe, origin)
 
 
-def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) -> TrainConfig:
+def tuning_config(description: NetDescription, recipe: CompressionRecipe, tuning: FineTuning) -> TrainConfig:
     """Make the fine-tuning's configuration: the float net's own, where it is recorded, with what the recipe sets.
 
     Raises:
@@ -107,7 +104,7 @@ def tuning_config(description: NetDescription, recipe: str, tuning: FineTuning) 
             {
                 **kept,
                 "name": description.name,
-                "recipe": recipe,
+                "recipe": recipe.to_dict(),
                 "net": {"family": description.family, "config": values["config"], "init": description.name},
                 "features": values["features"],
                 "segments": values["segments"],

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
+from edge_sv.recipes.recipe import CompressionRecipe, load_recipe, parse_recipe
 from edge_sv.system.validation import explain_validation_error
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -139,19 +140,19 @@ class ValidationSection(_Section):
 class TrainConfig(_Section):
     """One training run.
 
-    `corpus_weights`: share of each corpus in what is heard; without it, speakers are equal. `reference`: the reference
-    net's weights.npz, below the corpus' folder. `features`: fields of `FeatureConfig`. `recipe`: compression that the
-    net is trained under, a bundled one or a file; `init` is then the net that is compressed. `budget`: bytes of all
-    weights, for a recipe that chooses widths, in place of its own. `average`: nets that the kept net is averaged with,
-    weight by weight, and their shares, the run's own net has the rest; a net is `start` (the run's own first values),
-    the name of a bundled net or the folder of a float net.
+    `corpus_weights`: share of each corpus in the training crops; without it, speakers are equal. `reference`: the
+    reference net's weights.npz, below the corpus' folder. `features`: fields of `FeatureConfig`. `recipe`: compression
+    that the net is trained under, a bundled one, a file or a table; `init` is then the net that is compressed.
+    `budget`: bytes of all weights, for a recipe that chooses widths, in place of its own. `average`: nets that the kept
+    net is averaged with, weight by weight, and their shares, the run's own net has the rest; a net is `start` (the
+    run's own first values), the name of a bundled net or the folder of a float net.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
     corpus_weights: dict[str, NotNegative] = Field(default_factory=dict)
     reference: str | None = None
-    recipe: str | None = None
+    recipe: str | dict[str, Any] | None = None
     budget: Positive | None = None
     average: dict[str, Share] = Field(default_factory=dict)
     net: NetSection = NetSection()
@@ -161,6 +162,19 @@ class TrainConfig(_Section):
     loss: LossSection = LossSection()
     optimizer: OptimizerSection = OptimizerSection()
     validation: ValidationSection = ValidationSection()
+
+    @property
+    def compression(self) -> CompressionRecipe | None:
+        """Return the recipe that the net is trained under, with the budget in place of its own; None: uncompressed.
+
+        Raises:
+            UsageError: there is no such recipe, or it has no budget.
+        """
+        if self.recipe is None:
+            return None
+        if isinstance(self.recipe, str):
+            return load_recipe(self.recipe).with_budget(self.budget)
+        return parse_recipe(self.recipe, source=f"the recipe of '{self.name}'").with_budget(self.budget)
 
     @property
     def front_end(self) -> FeatureConfig:

@@ -26,7 +26,6 @@ from edge_sv.models.checkpoint import (
     net_config,
 )
 from edge_sv.models.reference import build_reference
-from edge_sv.recipes.recipe import load_recipe
 from edge_sv.system.array_types import Float32
 from edge_sv.system.files import write_atomic
 from edge_sv.system.npz import read_arrays
@@ -114,7 +113,7 @@ def _parse_history(notes: bytes) -> list[Row]:
 
 def _claim(out: Path, config: TrainConfig) -> None:
     """Write the configuration into the run's folder, unless a net is there that is not this run's."""
-    recipe = {"recipe": load_recipe(config.recipe).to_dict()} if config.recipe else {}
+    recipe = {"recipe": config.compression.to_dict()} if config.compression else {}
     text = json.dumps({**config.model_dump(mode="json"), **recipe}, indent=2).encode()
     mark = out / "config.json"
     taken = (out / STATE_FILE).is_file() or (out / "net.json").is_file()
@@ -164,14 +163,15 @@ def _choose_method(config: TrainConfig, inputs: Inputs, shape: NetConfig, progre
     Raises:
         UsageError: no such net, not the net that is configured, or the recipe does not fit it.
     """
-    if config.recipe is None:
+    recipe = config.compression
+    if recipe is None:
         return Uncompressed()
     if config.net.init in ("random", "reference"):
         raise UsageError(
             f"the configuration '{config.name}' compresses a net and names none",
             hint="set init in [net] to a bundled net or the folder of a float net",
         )
-    net, recipe = inputs.find_net(config.net.init), load_recipe(config.recipe).with_budget(config.budget)
+    net = inputs.find_net(config.net.init)
     model, description = load_net(net)
     wanted, got = (description.config, description.features.num_mels), (shape, config.front_end.num_mels)
     if got != wanted:

@@ -53,7 +53,7 @@ def compressed(request: pytest.FixtureRequest, float_net: Path, tmp_path_factory
 
 @pytest.fixture(scope="module")
 def artifact(compressed: Path) -> ModelArtifact:
-    return find_converter("tflite").convert(compressed, compressed.name, voice_calibration())
+    return find_converter("tflite").convert(compressed, load_recipe(compressed.name), voice_calibration())
 
 
 def stored_codes(artifact: ModelArtifact) -> dict[str, np.ndarray]:
@@ -98,7 +98,7 @@ def test_tflm_equals_the_reference_kernels_and_follows_the_net(compressed: Path,
 
 def test_batch_norms_that_turn_the_sign(float_net: Path, tmp_path: Path) -> None:
     net = compress(float_net, "palette_w2_ai8", tmp_path / "turned", turned=True)
-    artifact = find_converter("tflite").convert(net, "palette_w2_ai8", voice_calibration())
+    artifact = find_converter("tflite").convert(net, load_recipe("palette_w2_ai8"), voice_calibration())
     codes = stored_codes(artifact)
     for layer, rule in load_recipe(artifact.recipe).assign(codes).items():
         assert all(len(np.unique(channel)) <= 2**rule.weights for channel in codes[layer])
@@ -116,9 +116,9 @@ def test_scales_are_positive(artifact: ModelArtifact) -> None:
 def test_a_net_and_a_recipe_that_do_not_fit(float_net: Path, compressed: Path) -> None:
     converter = find_converter("tflite")
     with pytest.raises(UsageError, match="does not fit"):
-        converter.convert(float_net, "palette_w4_ai8", voice_calibration())
+        converter.convert(float_net, load_recipe("palette_w4_ai8"), voice_calibration())
     with pytest.raises(UsageError, match="does not fit"):
-        converter.convert(compressed, "static_wi8_ai8", voice_calibration())
+        converter.convert(compressed, load_recipe("static_wi8_ai8"), voice_calibration())
 
 
 def test_a_net_that_was_changed_after_compression(compressed: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
 from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load_ranges
-from edge_sv.artifacts.artifact import ModelArtifact, net_sha256
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.net import net_sha256
 from edge_sv.audio.recording import read_recording
 from edge_sv.compress.method import save_compressed
 from edge_sv.compress.quantization_aware import quantization_aware_method
@@ -63,7 +64,7 @@ def trained(
     description = NetDescription("tiny", family, config, FEATURES, SEGMENTS)
     twin = build_net(description)
     save_compressed(folder, description, twin, form.finish(twin, net.get_weights()))
-    yield Trained(folder, bits, net, find_converter("tflite").convert(folder, recipe, calibration))
+    yield Trained(folder, bits, net, find_converter("tflite").convert(folder, load_recipe(recipe), calibration))
 
 
 def graph_of(artifact: ModelArtifact) -> list[tuple[str, str]]:
@@ -77,7 +78,7 @@ def test_the_operators_are_those_of_post_training_quantization(
     """Everything folds as before: neither a normalization nor a ReLU nor a change of scale is an operator."""
     model, description = load_net(trained.folder)
     save_net(tmp_path, description, model)
-    plain = find_converter("tflite").convert(tmp_path, "static_wi8_ai8", calibration)
+    plain = find_converter("tflite").convert(tmp_path, load_recipe("static_wi8_ai8"), calibration)
     assert sorted(graph_of(trained.artifact)) == sorted(graph_of(plain))
     assert "QUANTIZE" not in {kind for kind, _ in graph_of(trained.artifact)}
 
@@ -120,7 +121,7 @@ def test_generated_c_computes_what_tflm_computes(trained: Trained, tmp_path: Pat
 
 def test_calibration_changes_nothing(trained: Trained, calibration: Calibration) -> None:
     louder = replace(calibration, segments=np.clip(2 * calibration.segments, -FEATURES.clip, FEATURES.clip))
-    again = find_converter("tflite").convert(trained.folder, trained.artifact.recipe, louder)
+    again = find_converter("tflite").convert(trained.folder, load_recipe(trained.artifact.recipe), louder)
     assert again.model == trained.artifact.model
 
 
@@ -131,13 +132,16 @@ def test_ranges_belong_to_a_net(trained: Trained, calibration: Calibration, tmp_
     (tmp_path / "net" / RANGES_FILE).write_bytes(encode_ranges(widened))
     assert net_sha256(tmp_path / "net") != net_sha256(trained.folder)
     converter = find_converter("tflite")
-    assert converter.convert(tmp_path / "net", trained.artifact.recipe, calibration).model != trained.artifact.model
+    assert (
+        converter.convert(tmp_path / "net", load_recipe(trained.artifact.recipe), calibration).model
+        != trained.artifact.model
+    )
     (tmp_path / "net" / RANGES_FILE).write_bytes(encode_ranges({**ranges, "another": (0.0, 1.0)}))
     with pytest.raises(UsageError, match="not of this net"):
-        converter.convert(tmp_path / "net", trained.artifact.recipe, calibration)
+        converter.convert(tmp_path / "net", load_recipe(trained.artifact.recipe), calibration)
     (tmp_path / "net" / RANGES_FILE).write_bytes(b"PK\x03\x04")
     with pytest.raises(DataError, match="damaged"):
-        converter.convert(tmp_path / "net", trained.artifact.recipe, calibration)
+        converter.convert(tmp_path / "net", load_recipe(trained.artifact.recipe), calibration)
     (tmp_path / "net" / RANGES_FILE).unlink()
     with pytest.raises(UsageError, match="does not fit"):
-        converter.convert(tmp_path / "net", trained.artifact.recipe, calibration)
+        converter.convert(tmp_path / "net", load_recipe(trained.artifact.recipe), calibration)

@@ -17,6 +17,7 @@ from edge_sv.frontend.segments import SegmentRule
 from edge_sv.package import read_package, write_package
 from edge_sv.package.target import list_targets
 from edge_sv.plugins.converter import Calibration, find_converter
+from edge_sv.recipes.recipe import load_recipe
 from edge_sv.tflite.flatbuffer import (
     BUFFER_ALIGNMENT,
     operators,
@@ -69,7 +70,7 @@ def preset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("preset") / request.param
     save_net(folder, description, build_net(description))
     calibration = seeded_calibration(description.features, rule)
-    yield find_converter("tflite").convert(folder, "static_wi8_ai8", calibration)
+    yield find_converter("tflite").convert(folder, load_recipe("static_wi8_ai8"), calibration)
     tf_keras.backend.clear_session()
 
 
@@ -114,7 +115,7 @@ def test_same_inputs_same_bytes(net: Path, artifact: ModelArtifact) -> None:
 
 def test_other_calibration_other_bytes(net: Path, artifact: ModelArtifact) -> None:
     half = Calibration(voice_calibration().segments * 0.5, "quiet voices")
-    assert find_converter("tflite").convert(net, "static_wi8_ai8", half).model != artifact.model
+    assert find_converter("tflite").convert(net, load_recipe("static_wi8_ai8"), half).model != artifact.model
 
 
 def test_weights_have_a_scale_for_each_channel(artifact: ModelArtifact) -> None:
@@ -170,13 +171,13 @@ def test_packing_changes_nothing(artifact: ModelArtifact) -> None:
 
 def test_unknown_recipe_is_refused(net: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'static_wi8_ai8'"):
-        find_converter("tflite").convert(net, "static_wi8_ai9", voice_calibration())
+        find_converter("tflite").convert(net, load_recipe("static_wi8_ai9"), voice_calibration())
 
 
 def test_calibration_of_another_front_end_is_refused(net: Path) -> None:
     other = voice_calibration(FeatureConfig(num_mels=20), SEGMENTS)
     with pytest.raises(DataError, match="does not fit the net"):
-        find_converter("tflite").convert(net, "static_wi8_ai8", other)
+        find_converter("tflite").convert(net, load_recipe("static_wi8_ai8"), other)
 
 
 def test_an_operator_without_exact_int8_is_named(net: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +192,7 @@ def test_an_operator_without_exact_int8_is_named(net: Path, monkeypatch: pytest.
     x = tf_keras.layers.Lambda(lambda t: tf.reduce_sum(t, (1, 2)), name="total")(x)
     monkeypatch.setattr(checkpoint, "load_net", lambda folder: (tf_keras.Model(inputs, x), description))
     with pytest.raises(DataError, match="layer 'total' becomes SUM"):
-        find_converter("tflite").convert(net, "static_wi8_ai8", voice_calibration())
+        find_converter("tflite").convert(net, load_recipe("static_wi8_ai8"), voice_calibration())
 
 
 def test_unknown_converter_has_a_nearest() -> None:

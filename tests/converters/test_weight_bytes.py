@@ -13,7 +13,7 @@ from edge_sv.artifacts.palette import load_palettes
 from edge_sv.compress.straight_through import straight_through_method
 from edge_sv.models.checkpoint import load_net, save_net
 from edge_sv.plugins.converter import find_converter
-from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
+from edge_sv.recipes.recipe import CompressionRecipe, load_recipe, parse_recipe
 from edge_sv.recipes.weight_bytes import WeightBytes, net_bytes, total_bytes
 from edge_sv.system.bundled import assets_dir
 from tests.nets import make_float_net, voice_calibration
@@ -69,7 +69,9 @@ def test_every_quantizer_takes_what_was_foreseen(tmp_path: Path) -> None:
     turned.assign(np.where(np.arange(turned.shape[0]) % 3, 1, -1) * turned.numpy())
     palettes = straight_through_method(model, recipe(QUANTIZED)).apply(model)
     save_net(tmp_path / "rounded", description, model, palettes)
-    artifact = find_converter("tflite").convert(tmp_path / "rounded", "palette_w4_ai8", voice_calibration())
+    artifact = find_converter("tflite").convert(
+        tmp_path / "rounded", load_recipe("palette_w4_ai8"), voice_calibration()
+    )
     foreseen = net_bytes(model, palettes)
     assert set(foreseen) == set(QUANTIZED)
     assert_foreseen(foreseen, artifact)

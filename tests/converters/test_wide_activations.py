@@ -37,7 +37,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def artifact(net: Path) -> ModelArtifact:
-    return find_converter("tflite").convert(net, "static_wi8_ai16", CALIBRATION)
+    return find_converter("tflite").convert(net, load_recipe("static_wi8_ai16"), CALIBRATION)
 
 
 def embed(artifact: ModelArtifact) -> np.ndarray:
@@ -59,7 +59,7 @@ def test_ends_are_int8_and_all_between_is_int16(artifact: ModelArtifact) -> None
 def test_it_is_nearer_to_the_float_net_than_8_bits(net: Path, artifact: ModelArtifact) -> None:
     model, _ = load_net(net)
     wanted = model(CALIBRATION.segments[:16, ..., np.newaxis]).numpy()
-    narrow = find_converter("tflite").convert(net, "static_wi8_ai8", CALIBRATION)
+    narrow = find_converter("tflite").convert(net, load_recipe("static_wi8_ai8"), CALIBRATION)
     errors = [np.square(embed(one) - wanted).sum() for one in (artifact, narrow)]
     assert errors[0] < 0.9 * errors[1], "both have 8-bit weights and ends"
     assert errors[0] < 2e-3 * np.square(wanted).sum()
@@ -79,7 +79,7 @@ def test_targets_without_kernels_refuse_it() -> None:
 
 
 def test_a_graph_that_is_quantized_already_is_refused(net: Path) -> None:
-    narrow = find_converter("tflite").convert(net, "static_wi8_ai8", CALIBRATION)
+    narrow = find_converter("tflite").convert(net, load_recipe("static_wi8_ai8"), CALIBRATION)
     with pytest.raises(DataError, match="begin and end"):
         make_io_int8(parse_model(narrow.model), clip=FEATURES.clip)
 
@@ -88,5 +88,5 @@ def test_a_louder_front_end_has_a_wider_scale(net: Path, tmp_path: Path) -> None
     model, description = load_net(net)
     wider = replace(description, features=replace(description.features, clip=10.0))
     save_net(tmp_path, wider, model)
-    artifact = find_converter("tflite").convert(tmp_path, "static_wi8_ai16", CALIBRATION)
+    artifact = find_converter("tflite").convert(tmp_path, load_recipe("static_wi8_ai16"), CALIBRATION)
     assert LiteRTEmbedder(artifact).input.scale == pytest.approx(20 / 255)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.artifacts.artifact import COMPRESSED_DIR, load_artifact, net_sha256
-from edge_sv.embedders.open import asset_names
+from edge_sv.artifacts.artifact import COMPRESSED_DIR, load_artifact
+from edge_sv.artifacts.locate import asset_names
+from edge_sv.artifacts.net import net_sha256
 from edge_sv.pipeline.build import build
 from edge_sv.recipes.recipe import load_recipe
 from edge_sv.system.bundled import assets_dir

@@ -34,7 +34,7 @@ typedef float esv_features_scale;
 #define ESV_FEATURES_LARGEST_INVERSE_SCALE 256.0f
 #endif
 
-/* Constant settings and tables, made by edge_sv/frontend/constants.py.
+/* Constant settings and tables, made by edge_sv/device/tables.py.
  *
  * Mel triangles overlap so that a bin between the peaks of bands s - 1 and s adds its weight w to band s and 1 - w to
  * band s - 1. Stored are the rising weights w of all bins from first_bin on, and how many bins lie between two peaks.

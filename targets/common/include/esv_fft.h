@@ -52,7 +52,7 @@ typedef union {
     esv_fft_power power;
 } esv_fft_bin;
 
-/* Constant tables, made by edge_sv/frontend/constants.py. Samples from window_length to size count as zeros. */
+/* Constant tables, made by edge_sv/device/tables.py. Samples from window_length to size count as zeros. */
 typedef struct {
     uint16_t size;          /* points: a power of two, 16 to 4096 */
     uint16_t window_length; /* samples, at most size */

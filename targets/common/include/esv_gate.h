@@ -3,7 +3,7 @@
  *
  * The level of a block (one hop of samples, 10 ms) is the mean power above some 200 Hz, so that a mains hum or an
  * offset counts little, in quarters of an octave: 4 log2(power), .75 dB a step, 0 to 123. Enough speech is decided as
- * in edge_sv.audio.recording.check_speech, with blocks in place of its 25 ms frames: a block is speech when it is within 30 dB of
+ * in edge_sv.audio.check_speech, with blocks in place of its 25 ms frames: a block is speech when it is within 30 dB of
  * what the loudest 10 blocks reach, and above -65 dBFS.
  *
  * The gate proper opens at open_db above the noise, stays open down to close_db above it and for hangover_blocks after

@@ -1,6 +1,6 @@
 /* How a recording of any length meets a net with a fixed number of frames: frames in, one embedding out.
  *
- * The rule is that of edge_sv/frontend/segments.py: segments start every hop_frames; when the last one leaves frames uncovered,
+ * The rule is that of edge_sv/segments.py: segments start every hop_frames; when the last one leaves frames uncovered,
  * one more is taken from the recording's end; a recording shorter than a segment is repeated from its start. Frames go
  * into the net as they come; the last `frames` of them are kept, for what segments share and for the end.
  *

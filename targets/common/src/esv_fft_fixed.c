@@ -4,7 +4,7 @@
 
 #include "esv_integer.h"
 
-/* No sum here leaves 32 bits: edge_sv/frontend/constants.py chooses window_shift so, and says why. */
+/* No sum here leaves 32 bits: edge_sv/device/tables.py chooses window_shift so, and says why. */
 
 static inline int32_t esv_fft_weighted(const esv_fft_tables *tables, const int16_t *samples, size_t i)
 {

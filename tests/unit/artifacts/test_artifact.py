@@ -9,14 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_sv.artifacts.artifact import (
-    ARTIFACT_FILE,
-    ModelArtifact,
-    artifact_files,
-    load_artifact,
-    net_sha256,
-    save_artifact,
-)
+from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact, artifact_files, load_artifact, save_artifact
+from edge_sv.artifacts.net import net_sha256
 from edge_sv.errors import DataError
 from edge_sv.system.files import sha256_bytes
 

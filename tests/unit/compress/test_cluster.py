@@ -144,7 +144,7 @@ def trained(float_net: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def artifact(trained: Path) -> ModelArtifact:
-    return find_converter("tflite").convert(trained, RECIPE.name, voice_calibration())
+    return find_converter("tflite").convert(trained, RECIPE, voice_calibration())
 
 
 def test_clusters_have_moved(trained: Path, float_net: Path) -> None:

@@ -163,7 +163,7 @@ def test_compresses_without_fine_tuning(tiny: tf_keras.Model, tmp_path: Path) ->
     palettes = straight_through_method(model, load_recipe("palette_w4_ai8")).apply(model)
     description = NetDescription("tiny", "redimnet", TINY, FEATURES, SEGMENTS)
     save_net(tmp_path, description, model, palettes)
-    artifact = find_converter("tflite").convert(tmp_path, "palette_w4_ai8", voice_calibration())
+    artifact = find_converter("tflite").convert(tmp_path, load_recipe("palette_w4_ai8"), voice_calibration())
     reference, device = LiteRTEmbedder(artifact, reference_kernels=True), TflmEmbedder(artifact)
     segments = device.input.quantize(voice_calibration().segments[:8])
     outputs = np.array([device.invoke(segment) for segment in segments])

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from edge_sv.pipeline.package_stage import Limits
 
-from edge_sv.artifacts.artifact import ModelArtifact, load_artifact, net_sha256, save_artifact
+from edge_sv.artifacts.artifact import ModelArtifact, load_artifact, save_artifact
+from edge_sv.artifacts.net import net_sha256
 from edge_sv.audio.recording import read_recording
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.package import read_package
 from edge_sv.pipeline.build import build, plan
 from edge_sv.pipeline.check_conversion import CheckSet, allowed_eer, check_artifact
 from edge_sv.pipeline.convert import check_set, convert_net
-from edge_sv.pipeline.package_stage import Limits
 from edge_sv.plugins.converter import Calibration, calibrate, find_converter
 from edge_sv.runtimes.layer_trace import first_difference, layer_losses
 from edge_sv.scoring.speech_index import read_index, sample_speech
@@ -304,7 +305,7 @@ def test_a_compressed_net_that_came_with_the_model(net: Path, tmp_path: Path) ->
     origin = {"compressed_from": net_sha256(copied)}
     compressed = copied / "compressed" / recipe.name
     save_net(compressed, dataclasses.replace(description, provenance=origin), model, palettes)
-    converted = find_converter("tflite").convert(compressed, recipe.name, voice_calibration())
+    converted = find_converter("tflite").convert(compressed, recipe, voice_calibration())
     save_artifact(copied / recipe.name, converted)
 
     built = build(copied, recipe=recipe.name, out=tmp_path / "package", work=tmp_path / "work")

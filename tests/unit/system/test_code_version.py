@@ -23,6 +23,11 @@ def test_an_import_within_a_function_counts() -> None:
     assert "edge_sv.models.pooling" in imported_modules("edge_sv.embedders.keras")
 
 
+def test_a_package_that_a_module_is_in_counts_without_what_it_imports_for_others() -> None:
+    found = imported_modules("edge_sv.embedders.keras")
+    assert "edge_sv.embedders" in found and "edge_sv.package.cortex_m" not in found
+
+
 def test_a_plug_in_counts_with_the_core_that_it_imports() -> None:
     found = imported_modules("edge_sv_converters.tflite")
     assert "edge_sv_converters.wide_activations" in found and "edge_sv.tflite.flatbuffer" in found
