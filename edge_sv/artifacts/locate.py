@@ -92,12 +92,14 @@ class LocatedModel:
             hint: what to do otherwise; a foreign file's own hint goes before it.
 
         Raises:
-            UsageError: it is of another kind.
+            UsageError: it is a model of another kind.
+            DataError: it is no model.
         """
         if self.kind in kinds:
             return self
         wanted = _either([kind.value for kind in kinds])
-        raise UsageError(
+        error = DataError if self.kind is ModelKind.FOREIGN else UsageError
+        raise error(
             f"{self.argument} is {self.description}",
             details={"wanted": wanted},
             hint=self.hint or hint or f"give {wanted}",
@@ -134,8 +136,8 @@ def find_net(model: Path | str) -> Path:
     """Return the folder of a float net.
 
     Raises:
-        UsageError: there is no such model, or it is something else.
-        DataError: the place cannot be read.
+        UsageError: there is no such model, or it is one of another kind.
+        DataError: what lies there is no model or cannot be read.
     """
     return locate(model).require(ModelKind.FLOAT_NET, hint=f"give the folder that holds {NET_FILE}").path
 

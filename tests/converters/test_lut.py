@@ -20,11 +20,11 @@ from edge_sv.package import DevicePackage, estimate_footprint, write_package
 from edge_sv.package.budget import check_budget
 from edge_sv.package.net_only import NetOnlyModel, generate_net_only, make_net_only_vectors, write_net_only_package
 from edge_sv.package.target import load_target
-from edge_sv.pipeline.check_conversion import CheckSet
 from edge_sv.pipeline.check_generated_c import check_net_only_package
 from edge_sv.pipeline.check_lookup_tables import check_tables
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.plugins.table_writer import LookupModel, compress_tables
+from edge_sv.scoring.speech_sample import SpeechSample
 from edge_sv.system.array_types import Int8
 from edge_sv.tflite.flatbuffer import (
     decoded_tensors,
@@ -250,7 +250,7 @@ def package(artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -
     return write_package(artifact, load_target("tflite-micro"), tmp_path_factory.mktemp("lut") / "package")
 
 
-RECORDINGS = CheckSet({"voice": (voices()[0],)}, None, "a synthetic voice")
+RECORDINGS = SpeechSample({"voice": (voices()[0],)}, None, "a synthetic voice")
 
 
 def test_a_package_for_tflm_is_compressed_and_says_so(package: DevicePackage, artifact: ModelArtifact) -> None:

@@ -14,13 +14,14 @@ pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edge_sv.analysis.float_reference import convert_float, find_reference, find_speech
+from edge_sv.analysis.float_reference import convert_float, find_reference
 from edge_sv.analysis.graphs import as_kernel, from_kernel, read_weights, weight_formats, with_weights
 from edge_sv.analysis.layers import analyze_layers
 from edge_sv.analysis.rounding import measure_rounding
 from edge_sv.artifacts.artifact import load_artifact, save_artifact
 from edge_sv.errors import DataError, UsageError
 from edge_sv.runtimes.layer_trace import trace_values
+from edge_sv.scoring.speech_sample import held_out_sample
 from edge_sv.tflite.flatbuffer import pack_model, parse_model, tensor_data, tensor_name, tensor_scale
 from tests.corpora import make_corpus
 from tests.nets import make_converted_net, make_float_net, voice_calibration
@@ -86,7 +87,7 @@ def test_the_float_net_must_be_there(net: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"float net .* is not here") as caught:
         analyze_layers(alone)
     assert "--against" in (caught.value.hint or "")
-    with pytest.raises(UsageError, match="not a float net"):
+    with pytest.raises(UsageError, match="is a converted model"):
         analyze_layers(alone, against=alone)
     other = make_float_net(tmp_path / "other", seed=2)
     shutil.copytree(net / "static_wi8_ai8", other / "static_wi8_ai8")
@@ -143,6 +144,5 @@ def test_fewer_bits_change_the_embeddings_more(net: Path) -> None:
 
 
 def test_speech_of_a_table_is_what_was_not_trained_on(tmp_path: Path) -> None:
-    speech = find_speech(make_corpus(tmp_path / "corpus") / "index.csv")
-    assert speech.files and all(path.parent.name in ("s4", "s5", "s6") for path in speech.files)
-    assert find_speech(None).source == "bundled synthetic voices"
+    speech = held_out_sample(make_corpus(tmp_path / "corpus") / "index.csv", count=16)
+    assert speech.files and all(path.parent.name in ("s4", "s5", "s6") for (path,) in speech.files.values())

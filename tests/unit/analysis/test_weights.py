@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ import pytest
 from edge_sv.analysis.weights import analyze_weights, describe_gaussian, describe_layer, measure_roughness, read_kernels
 from edge_sv.errors import DataError, UsageError
 from edge_sv.recipes.quantizers import make_grid, quantize
+from tests.nets import FEATURES, SEGMENTS
 
 SHAPE = (3, 3, 16, 24)
 
 
 def write_net(folder: Path, arrays: dict[str, np.ndarray], *, name: str = "net") -> Path:
     folder.mkdir(parents=True)
-    about = {"name": name, "family": "resnet", "features": {}, "segments": {}}
+    features, segments = FEATURES.to_dict(), asdict(SEGMENTS)
+    about = {"format": 1, "name": name, "family": "resnet", "config": {}, "provenance": {}}
+    about |= {"features": features, "segments": segments}
     (folder / "net.json").write_text(json.dumps(about))
     np.savez(folder / "weights.npz", **arrays)
     return folder
@@ -100,7 +104,7 @@ def test_what_cannot_be_analyzed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no net"):
         analyze_weights([])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="not a float net"):
+    with pytest.raises(DataError, match="a folder without net.json"):
         analyze_weights([tmp_path / "empty"])
     rounded = write_net(tmp_path / "rounded", {"a/kernel": np.ones((3, 3))})
     (rounded / "palettes.npz").write_bytes(b"")

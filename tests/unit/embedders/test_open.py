@@ -13,6 +13,7 @@ import pytest
 
 from edge_sv import embedders
 from edge_sv.artifacts.artifact import ModelArtifact, save_artifact
+from edge_sv.artifacts.locate import asset_names
 from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import (
     IntegerEmbedder,
@@ -105,7 +106,7 @@ def test_unknown_names_have_a_nearest(net: Path, tmp_path: Path, monkeypatch: py
         open_embedder(net, runtime="tflit")
     (tmp_path / "resnet-nano").mkdir()
     (tmp_path / "resnet-nano" / "net.json").write_text("{}")
-    monkeypatch.setattr(sys.modules["edge_sv.embedders.open"], "assets_dir", lambda: tmp_path)
+    monkeypatch.setattr("edge_sv.artifacts.locate.assets_dir", lambda: tmp_path)
     with pytest.raises(UsageError, match="did you mean 'resnet-nano'"):
         open_embedder("resnet-nan")
     with pytest.raises(DataError, match="float net only"):
@@ -115,9 +116,9 @@ def test_unknown_names_have_a_nearest(net: Path, tmp_path: Path, monkeypatch: py
 def test_what_is_no_model_is_refused(tmp_path: Path, net: Path) -> None:
     with pytest.raises(UsageError, match="no such model"):
         open_artifact(tmp_path / "absent.tflite")
-    with pytest.raises(DataError, match="is not a model"):
+    with pytest.raises(DataError, match="is a folder without"):
         open_artifact(tmp_path)
-    with pytest.raises(UsageError, match="Keras runs float nets"):
+    with pytest.raises(UsageError, match="is a converted model"):
         open_embedder(net / "static_wi8_ai8", runtime="keras")
 
 
@@ -165,7 +166,7 @@ def test_probe_model_is_one_relu() -> None:
 
 
 def test_bundled_models_open() -> None:
-    for name in embedders.open.asset_names():
+    for name in asset_names():
         artifact = open_artifact(name)
         assert artifact.scoring is not None and artifact.name == name
         assert (bundled.assets_dir() / name / "README.md").is_file()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edge_sv.system.validation import LONGEST, reasons
+from edge_sv.system.validation import LONGEST, explain_validation_error
 
 
 class Part(BaseModel):
@@ -27,7 +27,7 @@ class Whole(BaseModel):
 def found(values: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(ValidationError) as caught:
         Whole.model_validate(values)
-    return reasons(caught.value, known=["bits", "parts"])
+    return explain_validation_error(caught.value, known=["bits", "parts"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from edge_sv.artifacts.palette import load_palettes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_net
+from edge_sv.recipes.recipe import load_recipe
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import read_history, train
@@ -57,7 +58,7 @@ class Compress:
         recipe.write_text(text)
         compress_net(
             self.net,
-            str(recipe),
+            load_recipe(str(recipe)),
             data=self.corpus if data else None,
             out=self.folder / out,
             origin="abc",

@@ -15,7 +15,7 @@ from edge_sv.models.checkpoint import load_description, load_net
 from edge_sv.recipes.bit_allocation import BitAllocation, read_bit_allocation
 from edge_sv.recipes.recipe import load_recipe
 from edge_sv.recipes.weight_bytes import net_bytes, total_bytes
-from edge_sv.training.bit_widths import CROPS, cut_speech, cut_voices, find_bit_allocation
+from edge_sv.training.bit_widths import CROPS, cut_speech, find_bit_allocation
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.fit import read_history
 from edge_sv.training.history import best_row
@@ -75,14 +75,13 @@ class Compress:
         recipe.write_text(text)
         compress_net(
             self.net,
-            str(recipe),
+            load_recipe(str(recipe)).with_budget(budget),
             data=self.corpus if data else None,
             out=self.folder / out,
             origin="abc",
             open_teacher=KerasEmbedder,
             find_net=Path,
             cache=self.cache,
-            budget=budget,
             progress=progress,
         )
         return self.folder / out
@@ -170,4 +169,3 @@ def test_crops_are_of_as_many_speakers_as_there_are(float_net: Path, tmp_path: P
     crops = cut_speech(utterances, description)
     frames, mels = description.segments.frames, description.features.num_mels
     assert crops.shape == (min(CROPS, len(utterances)), frames, mels, 1)
-    assert cut_voices(description).shape[1:] == (frames, mels, 1)
