@@ -30,7 +30,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import open_artifact
 from edge_sv.embedders.litert import LiteRTEmbedder
-from edge_sv.emulate import build_program, load_board, run_program
+from edge_sv.emulation import build_program, load_board, run_program
 from edge_sv.errors import ToolMissing
 from edge_sv.evaluation.evaluate import embed_recordings, score_list
 from edge_sv.frontend.constants import features_source

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_sv.emulate import emulate, load_board
+from edge_sv.emulation import emulate, load_board
 from edge_sv.pipeline.build import build
 from edge_sv.plugins.generator import CodeOptions, find_generator
 from edge_sv.system.bundled import assets_dir

@@ -27,10 +27,10 @@ from instructions import NETS, REFERENCE, measure_nets
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import open_artifact
-from edge_sv.emulate import load_board
-from edge_sv.emulate.device import EmulatedDevice
-from edge_sv.emulate.reference import ExpectedDevice
-from edge_sv.emulate.speaker import artifact_source
+from edge_sv.emulation import load_board
+from edge_sv.emulation.device import EmulatedDevice
+from edge_sv.emulation.reference import ExpectedDevice
+from edge_sv.emulation.speaker import artifact_source
 from edge_sv.errors import AccuracyGateFailed
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.system.bundled import assets_dir

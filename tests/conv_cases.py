@@ -23,8 +23,8 @@ from edge_sv_converters.c_source.weights import (
     pack_palette,
 )
 
-from edge_sv.emulate import Board, build_program, run_program
-from edge_sv.emulate.program import COMPILE_FLAGS, STACK_BYTES
+from edge_sv.emulation import Board, build_program, run_program
+from edge_sv.emulation.program import COMPILE_FLAGS, STACK_BYTES
 from edge_sv.system.array_types import Int8
 from edge_sv.system.bundled import targets_dir
 

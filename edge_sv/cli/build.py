@@ -12,9 +12,10 @@ from edge_sv.artifacts.check_report import CheckKind, CheckReport
 from edge_sv.cli.bit_widths import show_allocation
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
+from edge_sv.embedders.model import DEFAULT_MODEL
 from edge_sv.errors import UsageError, unknown_name
 from edge_sv.pipeline.build import Build, DryRun, build, dry_run
-from edge_sv.pipeline.request import DEFAULT_MODEL, DEFAULT_TARGET, Limits, build_request
+from edge_sv.pipeline.request import DEFAULT_TARGET, Limits, build_request
 from edge_sv.pipeline.stage import StageOutcome
 from edge_sv.plugins.generator import DEFAULT_PREFIX, CodeOptions, PlanName
 

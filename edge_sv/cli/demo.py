@@ -11,8 +11,8 @@ from rich.table import Table
 from edge_sv.cli.emulate import figures
 from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
-from edge_sv.emulate import Emulation, tools_missing
-from edge_sv.emulate.tools import INSTALL
+from edge_sv.emulation import Emulation, tools_missing
+from edge_sv.emulation.tools import INSTALL
 from edge_sv.pipeline.demo import BOARD, Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
 from edge_sv.pipeline.stage import StageOutcome
 

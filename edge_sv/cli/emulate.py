@@ -11,7 +11,7 @@ from rich.table import Table
 
 from edge_sv.audio.recording import read_speech
 from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
-from edge_sv.emulate import DEFAULT_BOARD, Emulation, Recordings, check_exact, default_board, emulate, load_board
+from edge_sv.emulation import DEFAULT_BOARD, Emulation, Recordings, check_exact, default_board, emulate, load_board
 from edge_sv.package import read_package
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
-from edge_sv.emulate.board import DEFAULT_BOARD, Board, load_board
-from edge_sv.emulate.device import EmulatedDevice, Source
-from edge_sv.emulate.speaker import artifact_source, package_source
+from edge_sv.emulation.board import DEFAULT_BOARD, Board, load_board
+from edge_sv.emulation.device import EmulatedDevice, Source
+from edge_sv.emulation.speaker import artifact_source, package_source
 from edge_sv.package import DevicePackage
 from edge_sv.system.array_types import Float32, Int8, Int16
 from edge_sv.system.files import sha256_bytes, sha256_file

@@ -147,7 +147,15 @@ def mel_power(pcm: Int16, config: FeatureConfig) -> Float32:
 
     Returns:
         (num_frames, num_mels); frame t sees samples [t * hop, t * hop + window), scaled to [-1, 1).
+
+    Raises:
+        UsageError: an array of another shape or type.
     """
+    if pcm.ndim != 1 or pcm.dtype != np.int16:
+        raise UsageError(
+            f"the front end takes (num_samples,) int16; got {pcm.shape} {pcm.dtype}",
+            hint="edge_sv.audio.samples.as_pcm converts floats in [-1, 1]",
+        )
     num_frames = config.num_frames(len(pcm))
     mels = np.empty((num_frames, config.num_mels), np.float32)
     if num_frames == 0:

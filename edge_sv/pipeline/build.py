@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_sv.artifacts.artifact import COMPRESSED_DIR
-from edge_sv.artifacts.check_report import CheckReport
+from edge_sv.artifacts.artifact import COMPRESSED_DIR, ModelArtifact
+from edge_sv.artifacts.check_report import CheckKind, CheckReport
 from edge_sv.artifacts.net import WEIGHTS_FILE
+from edge_sv.embedders.model import DEFAULT_MODEL
 from edge_sv.errors import DataError, DoesNotFit
 from edge_sv.package import DevicePackage, Footprint, check_budget, estimate_footprint
 from edge_sv.package.budget import HasLayerCosts
@@ -24,9 +25,16 @@ from edge_sv.pipeline.compress import allocate_bits, compress_stage, needs_data
 from edge_sv.pipeline.convert import convert_stage
 from edge_sv.pipeline.net_only import net_only_stages, read_request
 from edge_sv.pipeline.package import package_stage, refuse_foreign_folder
-from edge_sv.pipeline.request import BuildRequest, ConversionRequest
+from edge_sv.pipeline.request import (
+    DEFAULT_TARGET,
+    BuildRequest,
+    ConversionRequest,
+    build_request,
+    conversion_request,
+)
 from edge_sv.pipeline.stage import AnyStage, OnStage, StageOutcome, find_stages, run_stages
 from edge_sv.recipes.bit_allocation import BitAllocation
+from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.system.extras import require_extras
 from edge_sv.system.progress import Steps
 from edge_sv.system.stage_cache import StageCache
@@ -265,3 +273,60 @@ def _problem(net: HasLayerCosts, request: BuildRequest, footprint: Footprint) ->
     except DoesNotFit as error:
         return error
     return None
+
+
+def build_package(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    target: str = DEFAULT_TARGET,
+    out: str | Path | None = None,
+    recipe: str | None = None,
+    data: str | Path | None = None,
+    check: CheckKind | None = None,
+) -> Build:
+    """Build a package for a device; all other options are `build_request`'s, whose result `build` takes.
+
+    Args:
+        model: a bundled net's name, the folder of a float net or converted model; or an int8 .tflite for `cortex-m`.
+        target: `tflite-micro`, `tflite`, `cortex-m`, or the path of a target.toml.
+        out: the package's folder; None: `build/<model>-<target>`.
+        recipe: a bundled recipe's name or a file; None: int8.
+        data: table of speech files to train and calibrate with; None: what came with the model is taken.
+        check: `full`, `reference` or `recorded`; None: the strongest that the installed packages allow.
+
+    Raises:
+        EdgeSvError: as `build_request` and `build`.
+
+    >>> import edge_sv, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     built = edge_sv.build("resnet-nano", target="tflite", out=f"{folder}/phone", check="recorded")
+    >>> built.package.manifest.target.name, built.check["made"]
+    ('tflite', 'recorded')
+    """
+    request = build_request(
+        model,
+        target=target,
+        out=Path(out) if out else None,
+        recipe=recipe,
+        data=Path(data) if data else None,
+        check=check,
+    )
+    return build(request)
+
+
+def convert_net(
+    net: str | Path, data: str | Path, *, out: str | Path | None = None, recipe: str = DEFAULT_RECIPE
+) -> ModelArtifact:
+    """Convert a float net with speech; all other options are `conversion_request`'s, whose result `convert` takes.
+
+    Args:
+        net: a bundled net's name or a float net's folder.
+        data: table of speech files, with development lists beside it.
+        out: the artifact's folder; None: `<net>/<recipe>`.
+        recipe: a bundled recipe's name or a file.
+
+    Raises:
+        EdgeSvError: as `conversion_request` and `convert`.
+    """
+    request = conversion_request(net, recipe=recipe, data=Path(data))
+    return convert(request, Path(out) if out else request.model.path / request.recipe.name).artifact

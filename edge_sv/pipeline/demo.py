@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edge_sv.audio.recording import read_speech
 from edge_sv.embedders import Embedder, artifact_embedder, open_embedder
-from edge_sv.emulate import Emulation, Recordings, check_exact, emulate, load_board, tools_missing
+from edge_sv.emulation import Emulation, Recordings, check_exact, emulate, load_board, tools_missing
 from edge_sv.errors import AccuracyGateFailed, ToolMissing, UsageError
 from edge_sv.pipeline.build import build
 from edge_sv.pipeline.request import build_request

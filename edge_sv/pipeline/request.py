@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_sv.artifacts.artifact import load_artifact
 from edge_sv.artifacts.check_report import CheckKind
 from edge_sv.artifacts.locate import LocatedModel, ModelKind, find_net, locate
+from edge_sv.embedders.model import DEFAULT_MODEL
 from edge_sv.errors import UsageError
 from edge_sv.package.bit_widths import check_widths
 from edge_sv.package.target import Target, load_target
@@ -17,7 +18,7 @@ from edge_sv.recipes.recipe import CONVERTER_BITS, DEFAULT_RECIPE, CompressionRe
 from edge_sv.scoring.scores import ScoringKind
 from edge_sv.system.stage_cache import default_work_folder
 
-DEFAULT_MODEL, DEFAULT_TARGET = "resnet-nano", "tflite-micro"
+DEFAULT_TARGET = "tflite-micro"
 DEFAULT_CONVERTER = "tflite"
 FALSE_ACCEPT_RATE = 0.01
 """That a threshold is set for."""

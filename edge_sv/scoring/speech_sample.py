@@ -92,6 +92,18 @@ def bundled_voices() -> SpeechSample:
     return SpeechSample({path.stem: (path,) for path in paths}, None, VOICES_SOURCE)
 
 
+def voice_paths() -> dict[str, Path]:
+    """Return the bundled synthetic voices for examples, name -> file: `ada_1`, ... of four speakers.
+
+    Raises:
+        DataError: they are not where they belong.
+
+    >>> sorted({name.split("_")[0] for name in voice_paths()})
+    ['ada', 'bea', 'carl', 'dan']
+    """
+    return {name: path for name, (path,) in bundled_voices().files.items()}
+
+
 def held_out_sample(index: Path | None, *, count: int) -> SpeechSample:
     """Choose recordings, evenly, that were not trained on; of a table with none, any.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from edge_sv.emulate import tools_missing
+from edge_sv.emulation import tools_missing
 from edge_sv.pipeline.demo import BUNDLED_SPEAKER, bundled_voices
 from edge_sv.system.bundled import assets_dir
 

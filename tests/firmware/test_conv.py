@@ -12,8 +12,8 @@ from edge_sv_converters.c_source.operators import conv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_sv.emulate import load_board
-from edge_sv.emulate.program import COMPILE_FLAGS, emulator_sources
+from edge_sv.emulation import load_board
+from edge_sv.emulation.program import COMPILE_FLAGS, emulator_sources
 from tests.conv_cases import FORMATS, SOURCES, Case, Shape, expected, random_case, read_outputs, run_cases, write_cases
 from tests.firmware.conftest import COMMON, REPOSITORY, WARNINGS, run, tool
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.emulate import FirmwareRun, board_of, load_board, run_firmware, tools
+from edge_sv.emulation import FirmwareRun, board_of, load_board, run_firmware, tools
 from edge_sv.errors import DataError, DoesNotFit, ToolMissing, UsageError
 from edge_sv.package.target import list_targets, load_target
 from tests.firmware.conftest import tool

@@ -10,7 +10,7 @@ import pytest
 from edge_sv.artifacts.locate import asset_names
 from edge_sv.audio.recording import read_recording
 from edge_sv.embedders import open_artifact
-from edge_sv.emulate import Recordings, emulate, load_board
+from edge_sv.emulation import Recordings, emulate, load_board
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.target import load_target
 from edge_sv.pipeline.demo import bundled_voices, is_bundled_speaker

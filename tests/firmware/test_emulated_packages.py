@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.cli.app import app
 from edge_sv.embedders import artifact_embedder
-from edge_sv.emulate import Board, Emulation, check_exact, emulate, load_board, tools
-from edge_sv.emulate.device import EmulatedDevice
-from edge_sv.emulate.program import COMPILE_FLAGS, build_program, emulator_sources
-from edge_sv.emulate.speaker import artifact_source, package_source
+from edge_sv.emulation import Board, Emulation, check_exact, emulate, load_board, tools
+from edge_sv.emulation.device import EmulatedDevice
+from edge_sv.emulation.program import COMPILE_FLAGS, build_program, emulator_sources
+from edge_sv.emulation.speaker import artifact_source, package_source
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.golden_vectors import buzz

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.cli.app import app
-from edge_sv.emulate import Board, Emulation, emulate, load_board
-from edge_sv.emulate.tflm import CXX_COMPILER, CXX_FLAGS, check_cxx
+from edge_sv.emulation import Board, Emulation, emulate, load_board
+from edge_sv.emulation.tflm import CXX_COMPILER, CXX_FLAGS, check_cxx
 from edge_sv.errors import AccuracyGateFailed, DataError, ToolMissing
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.target import load_target

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sv.audio.recording import read_recording
-from edge_sv.emulate import build_program, load_board, run_program
-from edge_sv.emulate.program import COMPILE_FLAGS
+from edge_sv.emulation import build_program, load_board, run_program
+from edge_sv.emulation.program import COMPILE_FLAGS
 from edge_sv.frontend.constants import features_source
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.on_device import device_frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_sv.emulate import load_board, run_firmware
+from edge_sv.emulation import load_board, run_firmware
 from tests.firmware.conftest import COMMON, REPOSITORY, WARNINGS, run, tool
 
 pytestmark = pytest.mark.emulator

@@ -104,7 +104,7 @@ def test_what_cannot_be_analyzed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no net"):
         analyze_weights([])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="a folder without net.json"):
+    with pytest.raises(DataError, match=r"a folder without net\.json"):
         analyze_weights([tmp_path / "empty"])
     rounded = write_net(tmp_path / "rounded", {"a/kernel": np.ones((3, 3))})
     (rounded / "palettes.npz").write_bytes(b"")

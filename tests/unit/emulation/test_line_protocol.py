@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_sv.emulate.line_protocol import MAX_DATA_BYTES, Exchange, make_script, read_answers, read_decision, reason
+from edge_sv.emulation.line_protocol import MAX_DATA_BYTES, Exchange, make_script, read_answers, read_decision, reason
 from edge_sv.errors import DataError
 
 PCM = np.arange(MAX_DATA_BYTES // 2 + 3, dtype=np.int32).astype(np.int16)

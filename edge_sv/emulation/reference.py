@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.emulate.device import EmulatedEmbedding
+from edge_sv.emulation.device import EmulatedEmbedding
 from edge_sv.errors import ToolMissing
 from edge_sv.frontend.on_device import device_frames
 from edge_sv.package.golden_vectors import run_litert, run_tflm

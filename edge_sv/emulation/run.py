@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.net_only import emulate_net_only
-from edge_sv.emulate.report import Emulation
-from edge_sv.emulate.speaker import Recordings, emulate_speaker
-from edge_sv.emulate.tflm import emulate_tflm
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.net_only import emulate_net_only
+from edge_sv.emulation.report import Emulation
+from edge_sv.emulation.speaker import Recordings, emulate_speaker
+from edge_sv.emulation.tflm import emulate_tflm
 from edge_sv.errors import AccuracyGateFailed, UsageError
 from edge_sv.package.read import DevicePackage
 

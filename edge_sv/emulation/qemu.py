@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.program import COMPILE_FLAGS, STACK_BYTES, Program, build_program
-from edge_sv.emulate.tools import find_tool
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.program import COMPILE_FLAGS, STACK_BYTES, Program, build_program
+from edge_sv.emulation.tools import find_tool
 from edge_sv.errors import DataError
 
 QEMU = "qemu-system-arm"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.emulate import emulate, load_board
-from edge_sv.emulate.tflm import INTERPRETER_HEADER, check_cxx, find_tflm
+from edge_sv.emulation import emulate, load_board
+from edge_sv.emulation.tflm import INTERPRETER_HEADER, check_cxx, find_tflm
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package import write_package
 from edge_sv.package.target import load_target

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.object_cache import Compilation
-from edge_sv.emulate.program import STACK_BYTES, Program, build_program, emulator_sources
-from edge_sv.emulate.qemu import FirmwareRun, run_program
-from edge_sv.emulate.reference import Difference, count_differences
-from edge_sv.emulate.report import Emulation
-from edge_sv.emulate.tools import run_tool
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.object_cache import Compilation
+from edge_sv.emulation.program import STACK_BYTES, Program, build_program, emulator_sources
+from edge_sv.emulation.qemu import FirmwareRun, run_program
+from edge_sv.emulation.reference import Difference, count_differences
+from edge_sv.emulation.report import Emulation
+from edge_sv.emulation.tools import run_tool
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package.read import DevicePackage
 from edge_sv.system.array_types import Int8

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.device import build_net_program, operator_counts
-from edge_sv.emulate.qemu import FirmwareRun, run_program
-from edge_sv.emulate.reference import Difference, count_differences
-from edge_sv.emulate.report import Emulation, OperatorCost
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.device import build_net_program, operator_counts
+from edge_sv.emulation.qemu import FirmwareRun, run_program
+from edge_sv.emulation.reference import Difference, count_differences
+from edge_sv.emulation.report import Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
 from edge_sv.package.manifest import GeneratedPart, Port
 from edge_sv.package.read import DevicePackage

@@ -10,11 +10,11 @@ import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.audio.recording import read_recording
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.device import EmulatedDevice, Source
-from edge_sv.emulate.line_protocol import Exchange, Verified, make_script, read_answers, read_decision, reason
-from edge_sv.emulate.reference import Difference, ExpectedDevice, count_differences
-from edge_sv.emulate.report import Emulation, OperatorCost
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.device import EmulatedDevice, Source
+from edge_sv.emulation.line_protocol import Exchange, Verified, make_script, read_answers, read_decision, reason
+from edge_sv.emulation.reference import Difference, ExpectedDevice, count_differences
+from edge_sv.emulation.report import Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
 from edge_sv.package import cortex_m
 from edge_sv.package.manifest import GeneratedPart

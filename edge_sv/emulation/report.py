@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.line_protocol import Verified
-from edge_sv.emulate.reference import Difference
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.line_protocol import Verified
+from edge_sv.emulation.reference import Difference
 
 INSTRUCTIONS_PER_CYCLE = 1.0
 """Assumed where instructions become time: what simple loops reach on a Cortex-M4 without wait states. A Cortex-M7 does

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from edge_sv.emulate.tools import run_tool
+from edge_sv.emulation.tools import run_tool
 from edge_sv.errors import DataError
 from edge_sv.system.files import sha256_bytes, sha256_file
 from edge_sv.system.stage_cache import default_work_folder

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.program import Program, build_program, emulator_sources
-from edge_sv.emulate.qemu import FirmwareRun, run_program
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.program import Program, build_program, emulator_sources
+from edge_sv.emulation.qemu import FirmwareRun, run_program
 from edge_sv.errors import DataError
 from edge_sv.package.cortex_m import SMALL_SOURCES
 from edge_sv.system.array_types import Float32, Int8, Int16

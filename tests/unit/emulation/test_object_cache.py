@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.emulate.object_cache import Compilation
+from edge_sv.emulation.object_cache import Compilation
 from edge_sv.errors import DataError
 from tests.firmware.conftest import tool
 

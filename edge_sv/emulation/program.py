@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from edge_sv.emulate.board import Board
-from edge_sv.emulate.does_not_fit import does_not_fit
-from edge_sv.emulate.object_cache import COMPILER, Compilation, first_error
-from edge_sv.emulate.tools import run_tool
+from edge_sv.emulation.board import Board
+from edge_sv.emulation.does_not_fit import does_not_fit
+from edge_sv.emulation.object_cache import COMPILER, Compilation, first_error
+from edge_sv.emulation.tools import run_tool
 from edge_sv.errors import DataError
 from edge_sv.system.bundled import targets_dir
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from edge_sv.emulate.board import Board
+from edge_sv.emulation.board import Board
 from edge_sv.errors import DoesNotFit
 
 _OVERFLOW = re.compile(r"region `(FLASH|RAM)' overflowed by (\d+) bytes")
