@@ -22,6 +22,7 @@ import numpy as np
 
 from edge_sv.emulation import emulate, load_board
 from edge_sv.pipeline.build import build
+from edge_sv.pipeline.request import build_request
 from edge_sv.plugins.generator import CodeOptions, find_generator
 from edge_sv.system.bundled import assets_dir
 from edge_sv.tflite.flatbuffer import WEIGHTED, operators, pack_model, parse_model, schema, tensor_data, tensor_shape
@@ -87,7 +88,9 @@ def measure_nets(boards: list[str], formats: list[str]) -> Iterator[dict[str, An
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "net.tflite"
                 path.write_bytes(narrow(model, name))
-                package = build(path, target="cortex-m", out=Path(folder) / "out", code=CodeOptions(plan="static"))
+                package = build(
+                    build_request(path, target="cortex-m", out=Path(folder) / "out", code=CodeOptions(plan="static"))
+                )
                 generated = find_generator("c_source").generate(
                     path.read_bytes(), prefix="net", banner="", speaker=False, plan="static"
                 )
