@@ -31,7 +31,7 @@ from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.plugins.converter import Calibration, find_converter
 from edge_sv.recipes.recipe import load_recipe
-from edge_sv.runtimes.litert import import_litert
+from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.system.array_types import Float32
 from edge_sv.system.native_log import held_native_log
 
@@ -133,17 +133,8 @@ def open_onnx(path: Path, threads: int) -> Run:
 
 def open_float(model: bytes, threads: int) -> Run:
     """Return a function that runs a float .tflite on (frames, num_mels)."""
-    with held_native_log():
-        interpreter = import_litert().Interpreter(model_content=model, num_threads=threads)
-        interpreter.allocate_tensors()
-    source, target = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-
-    def run(segment: Float32) -> Float32:
-        interpreter.set_tensor(source, segment[None, ..., None])
-        interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(target)[0], np.float32)
-
-    return run
+    interpreter = LiteRTInterpreter(model, threads=threads)
+    return lambda segment: np.asarray(interpreter.run(segment)[0].ravel(), np.float32)
 
 
 def check_same(sides: dict[str, Run], segments: Float32) -> None:

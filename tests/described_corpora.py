@@ -60,6 +60,7 @@ class ToneEmbedder:
 
     gains: Mapping[int, float]
     name: str = "tones"
+    sources_sha256: str = "of the test"
     features: FeatureConfig = field(default_factory=FeatureConfig)
     segments: SegmentRule = field(default_factory=SegmentRule)
 

@@ -25,8 +25,9 @@ from edge_sv.artifacts.net import read_net
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule, normalize_length
 from edge_sv.recipes.quantizers import ALLOWED_BITS, make_grid, quantize
+from edge_sv.runtimes.interpreter import run_each
 from edge_sv.runtimes.layer_trace import decibel
-from edge_sv.runtimes.litert import import_litert
+from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.scoring.speech_sample import ANALYSIS_RECORDINGS, held_out_sample
 from edge_sv.system.array_types import Float32
 
@@ -137,15 +138,7 @@ def _round(weights: Float32, quantizer: str, bits: int) -> Float32:
 
 def _embed(model: bytes, segments: list[Float32]) -> Float32:
     """Run a float model in LiteRT, (num_segments, embedding_dim) of length 1."""
-    interpreter = import_litert().Interpreter(model_content=model)
-    interpreter.allocate_tensors()
-    (given,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
-    vectors = []
-    for segment in segments:
-        interpreter.set_tensor(given["index"], segment.reshape(given["shape"]))
-        interpreter.invoke()
-        vectors.append(np.array(interpreter.get_tensor(output["index"])).ravel())
-    return normalize_length(np.stack(vectors))
+    return normalize_length(run_each(LiteRTInterpreter(model), segments))
 
 
 def _embedding_db(wanted: Float32, got: Float32) -> float:

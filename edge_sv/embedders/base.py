@@ -12,6 +12,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DataError
 from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule, embed_features
+from edge_sv.runtimes.interpreter import Interpreter
 from edge_sv.system.array_types import Float32, Int8, Int16
 from edge_sv.tflite.quantization import TensorFormat
 
@@ -35,6 +36,10 @@ class Embedder(Protocol):
     def model_sha256(self) -> str:
         """Identity of the model; embeddings of different models do not compare."""
 
+    @property
+    def sources_sha256(self) -> str:
+        """Identity of the code and the libraries that compute embeddings: with another one old embeddings are stale."""
+
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
 
@@ -50,6 +55,11 @@ class IntegerEmbedder(abc.ABC):
         self.segments = artifact.segments
         self.embedding_dim = artifact.embedding_dim
         self.model_sha256 = artifact.sha256
+
+    @property
+    @abc.abstractmethod
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`."""
 
     @abc.abstractmethod
     def invoke(self, segment: Int8) -> Int8:
@@ -77,3 +87,25 @@ class IntegerEmbedder(abc.ABC):
                 "the model does not fit its description",
                 details={"got": f"output {self.output.shape}", "described": f"{self.embedding_dim} values"},
             )
+
+
+class InterpreterEmbedder(IntegerEmbedder):
+    """An embedder around an interpreter of the model.
+
+    Args:
+        artifact: the model.
+        interpreter: runs it.
+
+    Raises:
+        DataError: the model is not an int8 embedding net as the artifact describes it.
+    """
+
+    def __init__(self, artifact: ModelArtifact, interpreter: Interpreter) -> None:
+        super().__init__(artifact)
+        self._interpreter = interpreter
+        (input_details,), (output_details,) = interpreter.inputs, interpreter.outputs
+        self._set_formats(input_details, output_details)
+
+    def invoke(self, segment: Int8) -> Int8:
+        """Run the net, see `IntegerEmbedder.invoke`."""
+        return np.asarray(self._interpreter.run(segment)[0], np.int8).reshape(self.embedding_dim)

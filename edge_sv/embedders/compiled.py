@@ -46,7 +46,7 @@ class CompiledEmbedder(IntegerEmbedder):
         from edge_sv.tflite.tflm_operators import tensor_formats
 
         super().__init__(artifact)
-        self.sources_sha256 = sha256_bytes("".join(sha256_bytes(files[name]) for name in sorted(files)).encode())
+        self._sources_sha256 = sha256_bytes("".join(sha256_bytes(files[name]) for name in sorted(files)).encode())
         library = load_library(files, cache=cache)
         self._net, self._device = CompiledSpeakerNet(library, prefix), CompiledDevice(library, prefix)
         if self._net.model_sha256 != artifact.sha256:
@@ -55,6 +55,11 @@ class CompiledEmbedder(IntegerEmbedder):
                 details={"got": self._net.model_sha256, "wanted": artifact.sha256},
             )
         self.input, self.output = tensor_formats(parse_model(artifact.model))
+
+    @property
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`: of what was compiled."""
+        return self._sources_sha256
 
     def invoke(self, segment: Int8) -> Int8:
         """Run the net, see `IntegerEmbedder.invoke`."""

@@ -42,7 +42,12 @@ class EmulatedEmbedder(IntegerEmbedder):
         source = _source(artifact, package, folder / "code")
         place = board or load_board(DEFAULT_BOARD)
         self._device = EmulatedDevice(artifact, source, board=place, folder=folder)
-        self.sources_sha256 = sha256_bytes(f"{place.name} {sha256_file(self._device.program.elf)}".encode())
+        self._sources_sha256 = sha256_bytes(f"{place.name} {sha256_file(self._device.program.elf)}".encode())
+
+    @property
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`: of what was compiled."""
+        return self._sources_sha256
 
     def invoke(self, segment: Int8) -> Int8:
         """Run the net, see `IntegerEmbedder.invoke`."""

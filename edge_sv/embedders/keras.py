@@ -12,8 +12,9 @@ import numpy as np
 from edge_sv.artifacts.net import net_sha256
 from edge_sv.errors import ToolMissing
 from edge_sv.frontend.features import compute_features
-from edge_sv.frontend.segments import normalize_length
+from edge_sv.frontend.segments import mean_embedding
 from edge_sv.system.array_types import Float32, Int16
+from edge_sv.system.code_version import code_identity
 from edge_sv.system.native_log import held_native_log
 
 
@@ -43,6 +44,11 @@ class KerasEmbedder:
         self.embedding_dim = int(self._model.output_shape[-1])
         self.model_sha256 = net_sha256(folder)
 
+    @property
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`."""
+        return code_identity(__name__, libraries=("numpy", "tensorflow", "tf_keras"))
+
     def run(self, segments: Float32) -> Float32:
         """Embed segments of features, (n, frames, num_mels) -> (n, embedding_dim), not length-normalized."""
         outputs = self._model(segments[..., np.newaxis], training=False)
@@ -51,4 +57,4 @@ class KerasEmbedder:
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
         segments = self.segments.cut(compute_features(pcm, self.features))
-        return normalize_length(normalize_length(self.run(segments)).mean(axis=0))
+        return mean_embedding(self.run(segments))

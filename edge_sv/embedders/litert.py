@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.embedders.base import IntegerEmbedder
+from edge_sv.embedders.base import InterpreterEmbedder
 from edge_sv.errors import DataError, UsageError
-from edge_sv.runtimes.litert import import_litert, import_tflite_runtime
-from edge_sv.system.array_types import Int8
-from edge_sv.system.native_log import held_native_log
+from edge_sv.runtimes.litert import LiteRTInterpreter
+from edge_sv.system.code_version import code_identity
 
 DECODE = b"TFLM_DECODE"
 """The operator that expands lookup tables, which TensorFlow Lite Micro alone has."""
 
 
-class _TfliteEmbedder(IntegerEmbedder):
-    """Shared by both runtimes, whose Python interfaces are the same."""
-
-    def __init__(self, artifact: ModelArtifact, interpreter: Any) -> None:
-        super().__init__(artifact)
-        self._interpreter = interpreter
-        with held_native_log():
-            self._interpreter.allocate_tensors()
-        (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
-        self._input_index, self._output_index = input_details["index"], output_details["index"]
-        self._set_formats(input_details, output_details)
-
-    def invoke(self, segment: Int8) -> Int8:
-        """Run the net, see `IntegerEmbedder.invoke`."""
-        self._interpreter.set_tensor(self._input_index, segment.reshape(self.input.shape))
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output_index), np.int8).reshape(self.embedding_dim)
-
-
-class LiteRTEmbedder(_TfliteEmbedder):
+class LiteRTEmbedder(InterpreterEmbedder):
     """Runs an artifact in LiteRT.
 
     Args:
         artifact: the model.
-        reference_kernels: use the plain kernels, which equal TensorFlow Lite Micro bit for bit; the default kernels
-            are about ten times faster and differ by the last bit here and there.
+        reference_kernels: see `LiteRTInterpreter`.
         threads: for the default kernels.
 
     Raises:
@@ -52,20 +30,19 @@ class LiteRTEmbedder(_TfliteEmbedder):
     """
 
     def __init__(self, artifact: ModelArtifact, *, reference_kernels: bool = False, threads: int = 1) -> None:
-        refuse_lookup_tables(artifact, "LiteRT")
-        module = import_litert()
-        kinds = module.OpResolverType
-        resolver = kinds.BUILTIN_REF if reference_kernels else kinds.AUTO
-        try:
-            interpreter = module.Interpreter(
-                model_content=artifact.model, num_threads=threads, experimental_op_resolver_type=resolver
-            )
+        self._reference_kernels = reference_kernels
+        with _refusing(artifact, "LiteRT"):
+            interpreter = LiteRTInterpreter(artifact.model, reference_kernels=reference_kernels, threads=threads)
             super().__init__(artifact, interpreter)
-        except (ValueError, RuntimeError) as error:
-            raise unusable_model(artifact, "LiteRT", str(error)) from error
+
+    @property
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`."""
+        kernels = "reference" if self._reference_kernels else "default"
+        return code_identity(__name__, libraries=("ai-edge-litert", "numpy"), options=[kernels])
 
 
-class TfliteRuntimeEmbedder(_TfliteEmbedder):
+class TfliteRuntimeEmbedder(InterpreterEmbedder):
     """Runs an artifact in tflite-runtime, LiteRT's predecessor.
 
     Args:
@@ -79,12 +56,23 @@ class TfliteRuntimeEmbedder(_TfliteEmbedder):
     """
 
     def __init__(self, artifact: ModelArtifact, *, threads: int = 1) -> None:
-        refuse_lookup_tables(artifact, "tflite-runtime")
-        module = import_tflite_runtime()
-        try:
-            super().__init__(artifact, module.Interpreter(model_content=artifact.model, num_threads=threads))
-        except (ValueError, RuntimeError) as error:
-            raise unusable_model(artifact, "tflite-runtime", str(error)) from error
+        with _refusing(artifact, "tflite-runtime"):
+            super().__init__(artifact, LiteRTInterpreter(artifact.model, threads=threads, legacy=True))
+
+    @property
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`."""
+        return code_identity(__name__, libraries=("numpy", "tflite-runtime"))
+
+
+@contextmanager
+def _refusing(artifact: ModelArtifact, runtime: str) -> Iterator[None]:
+    """Put into words what a runtime refuses."""
+    refuse_lookup_tables(artifact, runtime)
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise unusable_model(artifact, runtime, str(error)) from error
 
 
 def has_lookup_tables(artifact: ModelArtifact) -> bool:

@@ -55,6 +55,11 @@ class Model:
         """Identity of the model; embeddings of different models do not compare."""
         return self.embedder.model_sha256
 
+    @property
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`."""
+        return self.embedder.sources_sha256
+
     def embed(self, audio: Audio, *, sample_rate: int | None = None) -> Float32:
         """Embed a recording.
 

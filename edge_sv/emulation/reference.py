@@ -92,6 +92,6 @@ def _normalize(embedding: Float32) -> Float32:
 def _reference(artifact: ModelArtifact) -> Callable[[Int8], Int8]:
     """Return the net in TensorFlow Lite Micro, or in LiteRT's reference kernels, which compute the same."""
     try:
-        return run_tflm(artifact.model, artifact.embedding_dim)
+        return run_tflm(artifact.model)
     except ToolMissing:
-        return run_litert(artifact.model, artifact.embedding_dim)
+        return run_litert(artifact.model)

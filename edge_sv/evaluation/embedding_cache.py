@@ -5,7 +5,6 @@ Embeddings are biometric data: the file is for its owner alone, and its keys are
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import sqlite3
@@ -15,15 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv import audio, embedders, frontend, tflite
 from edge_sv.errors import DataError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.system.array_types import Float32
+from edge_sv.system.code_version import code_identity
 from edge_sv.system.files import sha256_bytes, sha256_file
 
-_CODE = (audio, frontend, tflite, embedders)
-"""Modules and packages whose change makes old embeddings stale."""
+READING = ("edge_sv.audio.noisy_copy", "edge_sv.audio.recording")
+"""What makes the samples that are embedded; the embedder says what makes an embedding of them."""
+LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 
 
 def default_cache_folder() -> Path:
@@ -106,7 +106,7 @@ def embedding_key(
     Args:
         files: joined, they are the recording.
         model_sha256: of the model.
-        embedder: what runs the model; two embedders of one name and model must compute the same.
+        embedder: identity of the code that runs the model, see `Embedder.sources_sha256`.
         features: front end.
         segments: how the recording is cut.
         degradation: what is done to the recording first, see `NoisyCopy.key`.
@@ -118,16 +118,13 @@ def embedding_key(
         contents = [sha256_file(path) for path in files]
     except OSError as error:
         raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
-    parts = [_code_version(), model_sha256, embedder, features.to_dict(), repr(segments), degradation, contents]
-    return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
-
-
-@functools.cache
-def _code_version() -> str:
-    sources = [Path(module.__file__ or "") for module in _CODE]
-    files = [
-        path
-        for source in sources
-        for path in ([source] if source.name != "__init__.py" else source.parent.glob("*.py"))
+    parts = [
+        code_identity(*READING, libraries=LIBRARIES),
+        model_sha256,
+        embedder,
+        features.to_dict(),
+        repr(segments),
+        degradation,
+        contents,
     ]
-    return sha256_bytes("".join(sorted(map(sha256_file, files))).encode())
+    return sha256_bytes(json.dumps(parts, sort_keys=True).encode())

@@ -274,11 +274,10 @@ class _Worker:
 
     def key(self, name: str, paths: Sequence[Path]) -> str:
         kind = type(self.embedder)
-        sources = getattr(self.embedder, "sources_sha256", "")
         return embedding_key(
             paths,
             model_sha256=self.embedder.model_sha256,
-            embedder=f"{kind.__module__}.{kind.__qualname__}{sources}",
+            embedder=f"{kind.__module__}.{kind.__qualname__} {self.embedder.sources_sha256}",
             features=self.embedder.features,
             segments=self.embedder.segments,
             degradation=self.noise.key(name) if self.noise else None,

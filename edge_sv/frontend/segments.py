@@ -68,5 +68,16 @@ def embed_features(features: Float32, rule: SegmentRule, run: Callable[[Float32]
     Returns:
         (embedding_dim,) float32 of length 1.
     """
-    embeddings = np.stack([run(segment) for segment in rule.cut(features)])
+    return mean_embedding(np.stack([run(segment) for segment in rule.cut(features)]))
+
+
+def mean_embedding(embeddings: Float32) -> Float32:
+    """Join the embeddings of a recording's segments: normalize their lengths, average, normalize again.
+
+    Args:
+        embeddings: (num_segments, embedding_dim).
+
+    Returns:
+        (embedding_dim,) float32 of length 1.
+    """
     return normalize_length(normalize_length(embeddings).mean(axis=0))

@@ -62,7 +62,7 @@ def make_files(
     """Make all files of the package, path -> content."""
     model = parse_model(artifact.model)
     formats, kinds = tensor_formats(model), used_operators(model)
-    golden = make_vectors(artifact, formats, run_tflm(artifact.model, artifact.embedding_dim))
+    golden = make_vectors(artifact, formats, run_tflm(artifact.model))
     manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
     net = generate(artifact, code)
     manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})

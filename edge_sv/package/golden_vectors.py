@@ -12,8 +12,10 @@ import numpy as np
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.audio.recording import read_recording
 from edge_sv.frontend.features import compute_features
-from edge_sv.frontend.segments import normalize_length
-from edge_sv.runtimes.tflm_arena import import_tflm
+from edge_sv.frontend.segments import mean_embedding
+from edge_sv.runtimes.interpreter import Interpreter
+from edge_sv.runtimes.litert import LiteRTInterpreter
+from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.system.array_types import Float32, Int8, Int16
 from edge_sv.system.bundled import assets_dir
 from edge_sv.tflite.quantization import TensorFormat
@@ -21,7 +23,6 @@ from edge_sv.tflite.quantization import TensorFormat
 Run = Callable[[Int8], Int8]
 """The net: (frames, num_mels) int8 -> (embedding_dim,) int8."""
 
-ARENA_BYTES = 64 << 20
 SEED = 20
 FIRST_FEATURES = 64
 """How many features the C vectors hold in float, to test quantization on the board."""
@@ -114,36 +115,22 @@ def buzz(num_samples: int, sample_rate: int) -> Int16:
     return np.asarray(np.round(8000 * signal / np.abs(signal).max()), np.int16)
 
 
-def run_tflm(model: bytes, embedding_dim: int) -> Run:
+def run_tflm(model: bytes) -> Run:
     """Return the net as TensorFlow Lite Micro computes it.
 
     Raises:
         ToolMissing: tflite-micro is not installed.
     """
-    interpreter = import_tflm().Interpreter.from_bytes(model, arena_size=ARENA_BYTES)
-
-    def run(segment: Int8) -> Int8:
-        interpreter.set_input(segment[np.newaxis, ..., np.newaxis], 0)
-        interpreter.invoke()
-        return np.array(interpreter.get_output(0), np.int8).reshape(embedding_dim)
-
-    return run
+    return _runner(TflmInterpreter(model))
 
 
-def run_litert(model: bytes, embedding_dim: int) -> Run:
+def run_litert(model: bytes) -> Run:
     """Return the net as LiteRT's reference kernels compute it, which is what TensorFlow Lite Micro computes."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    return _runner(LiteRTInterpreter(model, reference_kernels=True))
 
-    interpreter = Interpreter(model_content=model, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
-    interpreter.allocate_tensors()
-    first, last = (d[0]["index"] for d in (interpreter.get_input_details(), interpreter.get_output_details()))
 
-    def run(segment: Int8) -> Int8:
-        interpreter.set_tensor(first, segment[np.newaxis, ..., np.newaxis])
-        interpreter.invoke()
-        return np.array(interpreter.get_tensor(last), np.int8).reshape(embedding_dim)
-
-    return run
+def _runner(interpreter: Interpreter) -> Run:
+    return lambda segment: np.asarray(interpreter.run(segment)[0], np.int8).ravel()
 
 
 def _vector(
@@ -152,7 +139,7 @@ def _vector(
     features = compute_features(pcm, artifact.features)
     quantized = formats[0].quantize(artifact.segments.cut(features))
     output = np.stack([run(segment) for segment in quantized])
-    embedding = normalize_length(normalize_length(formats[1].dequantize(output)).mean(axis=0))
+    embedding = mean_embedding(formats[1].dequantize(output))
     return GoldenVector(
         name=name,
         source=source,

@@ -37,7 +37,7 @@ def make_files(
     """Make all files of the package, path -> content."""
     model = parse_model(artifact.model)
     formats = tensor_formats(model)
-    golden = make_vectors(artifact, formats, run_litert(artifact.model, artifact.embedding_dim))
+    golden = make_vectors(artifact, formats, run_litert(artifact.model))
     manifest = describe(
         artifact, target, footprint, formats=formats, operators=used_operators(model), golden=golden, check=check
     )

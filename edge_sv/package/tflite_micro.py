@@ -76,7 +76,7 @@ def make_files(
     plain, artifact = artifact, artifact if footprint.plain is None else with_tables(artifact)
     model = parse_model(artifact.model)
     formats, kinds = tensor_formats(model), used_operators(model)
-    golden = make_vectors(artifact, formats, run_tflm(artifact.model, artifact.embedding_dim))
+    golden = make_vectors(artifact, formats, run_tflm(artifact.model))
     manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
     manifest = manifest.model_copy(update={"lookup": describe_lookup(plain, footprint)})
     cohort = cohort_values(artifact)

@@ -61,9 +61,8 @@ def check_net_only_package(
     generated = _generated(package)
     net = CompiledNet(load_library(package_sources(package), cache=cache), generated.prefix)
     for number, (inputs, outputs) in enumerate(vectors):
-        net.invoke(inputs)
-        for index, (port, wanted) in enumerate(zip(generated.outputs, outputs, strict=True)):
-            got = net.output(index, port.shape, port.dtype)
+        ports = [(port.shape, port.dtype) for port in generated.outputs]
+        for got, wanted in zip(net.run(*inputs, outputs=ports), outputs, strict=True):
             if got.tobytes() != np.ascontiguousarray(wanted).tobytes():
                 raise _differs(package, inputs, f"vector {number}")
     return len(vectors)

@@ -40,6 +40,11 @@ class CompiledNet:
             ctypes.memmove(self._input(self._arena, number), data.ctypes.data, data.nbytes)
         self._invoke(self._arena)
 
+    def run(self, *inputs: npt.NDArray[Any], outputs: Sequence[tuple[tuple[int, ...], str]]) -> list[npt.NDArray[Any]]:
+        """Run the net and return a copy of each output, of which `outputs` has the shapes and types."""
+        self.invoke(inputs)
+        return [self.output(number, shape, dtype) for number, (shape, dtype) in enumerate(outputs)]
+
     def output(self, number: int, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
         """Return a copy of an output after `invoke`."""
         offset = self._output(self._arena, number) - self._arena

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.runtimes.litert import import_litert
-from edge_sv.runtimes.tflm_arena import LARGEST, import_tflm
+from edge_sv.runtimes.interpreter import Interpreter
+from edge_sv.runtimes.litert import LiteRTInterpreter
+from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.system.array_types import Float32, Int8
 from edge_sv.tflite.flatbuffer import Operator, operators, parse_model, tensor_bits, tensor_name, tensor_scale
 
@@ -156,29 +157,17 @@ def trace_reference(model: bytes, segment: npt.NDArray[Any]) -> dict[str, npt.ND
 
     The segment is int8, or float32 for a float model.
     """
-    litert = import_litert()
-    interpreter = litert.Interpreter(
-        model_content=model,
-        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF,
-        experimental_preserve_all_tensors=True,
-    )
-    interpreter.allocate_tensors()
-    (details,) = interpreter.get_input_details()
-    interpreter.set_tensor(details["index"], segment.reshape(details["shape"]))
-    interpreter.invoke()
-    return {name: interpreter.get_tensor(index) for index, name in _computed(parse_model(model))}
+    return _trace(LiteRTInterpreter(model, reference_kernels=True, keep_tensors=True), model, segment)
 
 
 def trace_tflm(model: bytes, segment: Int8) -> dict[str, npt.NDArray[Any]]:
     """Run TensorFlow Lite Micro on (frames, num_mels) int8 and return every computed tensor by name."""
-    runtime = import_tflm()
-    interpreter = runtime.Interpreter.from_bytes(
-        model, arena_size=LARGEST, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
-    )
-    interpreter.set_input(segment.reshape(tuple(interpreter.get_input_details(0)["shape"])), 0)
-    interpreter.invoke()
-    tensors = _computed(parse_model(model))
-    return {name: np.array(interpreter.GetTensor(index, 0)["tensor_data"]) for index, name in tensors}
+    return _trace(TflmInterpreter(model, keep_tensors=True), model, segment)
+
+
+def _trace(interpreter: Interpreter, model: bytes, segment: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    interpreter.run(segment)
+    return {name: interpreter.tensor(index) for index, name in _computed(parse_model(model))}
 
 
 def _to_grid(segment: Float32, tensor: Any) -> npt.NDArray[Any]:

@@ -16,9 +16,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from edge_sv.errors import DataError, ToolMissing
+from edge_sv.errors import DataError
+from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
 
 STEP = 16
 """Alignment of the arena and of everything in it."""
@@ -81,23 +81,6 @@ def convolution_scratch(filter_shape: tuple[int, ...]) -> int:
     return 4 * ((column + 7) // 8 * 8)
 
 
-def import_tflm() -> Any:
-    """Return the module of TensorFlow Lite Micro's interpreter.
-
-    Raises:
-        ToolMissing: tflite-micro is not installed.
-    """
-    try:
-        import tflite_micro
-    except ImportError as error:
-        raise ToolMissing(
-            "tflite-micro is not usable here",
-            details={"got": str(error)},
-            hint="pip install 'edge_sv[micro]' (x86-64 Linux)",
-        ) from error
-    return tflite_micro.runtime
-
-
 def smallest(works: Callable[[int], bool], *, largest: int = LARGEST, step: int = STEP) -> int | None:
     """Return the smallest multiple of step that works, None when not even `largest` does; `works` is monotonic."""
     if not works(largest):
@@ -111,14 +94,14 @@ def smallest(works: Callable[[int], bool], *, largest: int = LARGEST, step: int 
     return high
 
 
-def _runs(runtime: Any, model: bytes, arena_size: int) -> bool:
+def _runs(model: bytes, arena_bytes: int) -> bool:
     """Build and run the interpreter in a child process."""
     child = os.fork()
     if child == 0:
         status = 1
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            runtime.Interpreter.from_bytes(model, arena_size=arena_size).invoke()
+            TflmInterpreter(model, arena_bytes=arena_bytes).invoke()
             status = 0
         finally:
             os._exit(status)
@@ -132,15 +115,16 @@ def child_environment() -> dict[str, str]:
 
 def _last_line(text: bytes) -> str:
     lines = text.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it ended without a word"
+    return lines[-1] if lines else "the process exited without output"
 
 
 def _main() -> int:
     """Read a model on stdin, write the measured bytes on stdout."""
-    runtime, model = import_tflm(), sys.stdin.buffer.read()
-    size = smallest(lambda arena_size: _runs(runtime, model, arena_size))
+    import_tflm()
+    model = sys.stdin.buffer.read()
+    size = smallest(lambda arena_bytes: _runs(model, arena_bytes))
     if size is None:
-        runtime.Interpreter.from_bytes(model, arena_size=LARGEST).invoke()  # for the reason
+        TflmInterpreter(model, arena_bytes=LARGEST).invoke()  # for the reason
         return 1
     sys.stdout.write(f"{size}\n")
     return 0

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
-from edge_sv.runtimes.tflm_arena import LARGEST, child_environment, import_tflm
+from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
+from edge_sv.runtimes.tflm_arena import child_environment
 
 Arrays = Sequence[npt.NDArray[Any]]
 TIMEOUT_S = 300
@@ -73,39 +74,21 @@ def _call(model: bytes, given: dict[str, npt.NDArray[Any]], tensors: Sequence[in
         except subprocess.TimeoutExpired as error:
             raise DataError("the model does not come to an end in TensorFlow Lite Micro") from error
         if done.returncode != 0:
-            lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it ended without a word"]
+            lines = done.stderr.decode(errors="replace").strip().splitlines() or ["the process exited without output"]
             raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": lines[-1]})
         with np.load(answer, allow_pickle=False) as answered:
             return dict(answered)
 
 
 def _answer(request: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    runtime = import_tflm()
-    tensors = request.pop(_TENSORS)
-    config = runtime.InterpreterConfig
-    interpreter = runtime.Interpreter.from_bytes(
-        request.pop(_MODEL).tobytes(),
-        arena_size=LARGEST,
-        intrepreter_config=config.kPreserveAllTensors if len(tensors) else config.kAllocationRecording,
-    )
+    tensors, model = request.pop(_TENSORS), request.pop(_MODEL).tobytes()
+    interpreter = TflmInterpreter(model, keep_tensors=len(tensors) > 0)
     answer: dict[str, npt.NDArray[Any]] = {}
     for run in range(1 + max((int(name.split("/")[0]) for name in request), default=-1)):
-        for number in range(sum(name.startswith(f"{run}/") for name in request)):
-            interpreter.set_input(request[f"{run}/{number}"], number)
-        interpreter.invoke()
-        for number, values in enumerate(_outputs(interpreter)):
-            answer[f"{run}/{number}"] = values
-    answer |= {f"t{index}": np.array(interpreter.GetTensor(int(index), 0)["tensor_data"]) for index in tensors}
-    return answer
-
-
-def _outputs(interpreter: Any) -> list[npt.NDArray[Any]]:
-    outputs: list[npt.NDArray[Any]] = []
-    while True:
-        try:
-            outputs.append(np.array(interpreter.get_output(len(outputs))))
-        except (IndexError, RuntimeError, ValueError):
-            return outputs
+        count = sum(name.startswith(f"{run}/") for name in request)
+        outputs = interpreter.run(*(request[f"{run}/{number}"] for number in range(count)))
+        answer |= {f"{run}/{number}": values for number, values in enumerate(outputs)}
+    return answer | {f"t{index}": interpreter.tensor(index) for index in tensors}
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import ast
 import functools
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from edge_sv.system.files import sha256_bytes, sha256_file
@@ -34,6 +35,12 @@ def code_sha256(*modules: str) -> str:
     """
     lines = [f"{name} {sha256_file(_source(name))}" for name in sorted(imported_modules(*modules))]
     return sha256_bytes("\n".join(lines).encode())
+
+
+def code_identity(*modules: str, libraries: Sequence[str], options: Sequence[str] = ()) -> str:
+    """Return one SHA-256 over the sources of modules, the versions of libraries and some words."""
+    parts = [code_sha256(*modules), library_versions(*libraries), list(options)]
+    return sha256_bytes(json.dumps(parts, sort_keys=True).encode())
 
 
 def imported_modules(*modules: str) -> set[str]:

@@ -14,7 +14,7 @@ from edge_sv.audio.noisy_copy import NoisyCopy
 from edge_sv.audio.recording import join, read_recording
 from edge_sv.errors import DataError
 from edge_sv.frontend.features import FeatureConfig, compute_features
-from edge_sv.frontend.segments import SegmentRule, normalize_length
+from edge_sv.frontend.segments import SegmentRule, mean_embedding
 from edge_sv.scoring.metrics import eer
 from edge_sv.scoring.trials import Recordings, TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Float32
@@ -81,10 +81,10 @@ class Validation:
         """Return the EER of each list by its name, a fraction; nothing without lists."""
         if not self._lists:
             return {}
-        outputs = normalize_length(np.asarray(model.predict(self._segments, batch_size=64, verbose=0), np.float32))
+        outputs = np.asarray(model.predict(self._segments, batch_size=64, verbose=0), np.float32)
         result = {}
         for name, trials, places in self._lists:
-            vectors = {key: normalize_length(outputs[place].mean(axis=0)) for key, place in places.items()}
+            vectors = {key: mean_embedding(outputs[place]) for key, place in places.items()}
             scores = np.array([vectors[t.enroll] @ vectors[t.test] for t in trials])
             result[name] = eer(scores, trials.labels)
         return result

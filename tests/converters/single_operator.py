@@ -13,7 +13,7 @@ from edge_sv_converters.c_source.calls import Call
 from edge_sv_converters.c_source.graph import read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
 
-from edge_sv.runtimes.tflm_arena import import_tflm
+from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.tflite.flatbuffer import pack_model
 
 TYPES = {
@@ -88,12 +88,7 @@ def lower_model(model: bytes) -> tuple[Call, ...]:
 
 def run_tflm(model: bytes, inputs: Sequence[npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
     """Run a model in TensorFlow Lite Micro."""
-    interpreter = import_tflm().Interpreter.from_bytes(model, arena_size=ARENA_BYTES)
-    for number, values in enumerate(inputs):
-        interpreter.set_input(values, number)
-    interpreter.invoke()
-    graph = read_graph(model)
-    return [np.array(interpreter.get_output(number)) for number in range(len(graph.outputs))]
+    return TflmInterpreter(model, arena_bytes=ARENA_BYTES).run(*inputs)
 
 
 def fused(options: Any, activation: str = "NONE", **values: Any) -> Any:

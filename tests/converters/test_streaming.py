@@ -19,7 +19,7 @@ from edge_sv_converters.c_source.stream_source import emit_streaming
 from edge_sv_converters.c_source.streaming import NotLocal, StreamingPlan, plan_streaming
 
 from edge_sv.errors import UsageError
-from edge_sv.runtimes.tflm_arena import import_tflm
+from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.system.array_types import Int8
 from edge_sv.system.bundled import assets_dir
 from tests.firmware.conftest import COMMON, WARNINGS, run, tool
@@ -99,11 +99,7 @@ def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_tflm(model: bytes, frames: Int8) -> Int8:
     """Run a model on a whole utterance in TensorFlow Lite Micro."""
-    interpreter = import_tflm().Interpreter.from_bytes(model, arena_size=32 << 20)
-    shape = interpreter.get_input_details(0)["shape"]
-    interpreter.set_input(frames.reshape(shape), 0)
-    interpreter.invoke()
-    return np.asarray(interpreter.get_output(0), np.int8).ravel()
+    return np.asarray(TflmInterpreter(model).run(frames)[0], np.int8).ravel()
 
 
 def bundled(name: str) -> bytes:

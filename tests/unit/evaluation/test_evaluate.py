@@ -31,6 +31,7 @@ class BandStatistics:
     segments: SegmentRule = field(default_factory=SegmentRule)
     embedding_dim: int = 48
     model_sha256: str = "0" * 64
+    sources_sha256: str = "of the test"
     stop_after: int = 10**9
     embedded: int = 0
 

@@ -27,9 +27,8 @@ def test_nothing_works() -> None:
 
 def test_measured_size_runs_and_less_does_not(tiny_artifact: ModelArtifact) -> None:
     measured = tflm_arena.measure_arena(tiny_artifact.model).measured_bytes
-    runtime = tflm_arena.import_tflm()
-    assert tflm_arena._runs(runtime, tiny_artifact.model, measured)
-    assert not tflm_arena._runs(runtime, tiny_artifact.model, measured - tflm_arena.STEP)
+    assert tflm_arena._runs(tiny_artifact.model, measured)
+    assert not tflm_arena._runs(tiny_artifact.model, measured - tflm_arena.STEP)
     assert 25 * 8 * 8 + 13 * 4 * 16 < measured < 20_000  # two largest neighbouring activations are alive at once
 
 

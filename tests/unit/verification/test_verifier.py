@@ -34,6 +34,7 @@ class SpectrumEmbedder:
     segments = SegmentRule()
     embedding_dim = 40
     model_sha256 = SHA
+    sources_sha256 = "of the test"
 
     def embed(self, pcm: Int16) -> Float32:
         spectrum = log_mel(pcm, self.features).mean(axis=0)

@@ -1,0 +1,28 @@
+"""TensorFlow Lite Micro's interpreter: what it refuses, and how many inputs and outputs there are."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.errors import ToolMissing
+from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
+
+
+def test_missing_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    with pytest.raises(ToolMissing, match=r"pip install 'edge_sv\[micro\]'"):
+        import_tflm()
+
+
+def test_too_small_an_arena_is_refused(tiny_artifact: ModelArtifact) -> None:
+    with pytest.raises(RuntimeError):
+        TflmInterpreter(tiny_artifact.model, arena_bytes=1024)
+
+
+def test_it_runs_on_inputs_as_they_are(tiny_artifact: ModelArtifact) -> None:
+    interpreter = TflmInterpreter(tiny_artifact.model)
+    interpreter.invoke()
+    assert len(interpreter.inputs) == len(interpreter.outputs) == 1
