@@ -159,7 +159,7 @@ class TestBundledNet:
         """A folder of bundled nets with one net, in float and converted."""
         shutil.copytree(float_net, tmp_path / "tiny")
         shutil.copytree(artifact, tmp_path / "tiny" / "static_wi8_ai8")
-        monkeypatch.setattr("edge_sv.embedders.open.assets_dir", lambda: tmp_path)
+        monkeypatch.setattr("edge_sv.artifacts.locate.assets_dir", lambda: tmp_path)
         return tmp_path
 
     def test_name_means_the_converted_net(self, assets: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.graph import read_graph
-from edge_sv_converters.lut import STRUCTURE_BYTES, LutConverter
+from edge_sv_converters.lut import STRUCTURE_BYTES, LutTableWriter
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder, artifact_embedder
@@ -85,7 +85,7 @@ def few_values(shape: tuple[int, ...], bits: int, *, axis: int | None = None, lo
 
 
 def compress(model: bytes) -> LookupModel:
-    return LutConverter().compress(model)
+    return LutTableWriter().compress(model)
 
 
 def run(model: bytes) -> Int8:

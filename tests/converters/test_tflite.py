@@ -17,7 +17,7 @@ from edge_sv.frontend.segments import SegmentRule
 from edge_sv.package import read_package, write_package
 from edge_sv.package.target import list_targets
 from edge_sv.plugins.converter import Calibration, find_converter
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.tflite.flatbuffer import (
     BUFFER_ALIGNMENT,
     operators,

@@ -12,7 +12,7 @@ from edge_sv.artifacts.activation_ranges import load_ranges
 from edge_sv.artifacts.palette import load_palettes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
 
