@@ -12,11 +12,12 @@ import numpy as np
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.package.budget import Footprint, buffer_bytes, estimate_code, object_bytes
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, describe_lookup, seal
-from edge_sv.package.golden_vectors import make_vectors, run_tflm
+from edge_sv.package.golden_vectors import make_vectors
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.plugins.table_writer import compress_tables
+from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.runtimes.tflm_arena import measure_arena
 from edge_sv.system.array_types import Int8
 from edge_sv.system.bundled import targets_dir
@@ -76,7 +77,7 @@ def make_files(
     plain, artifact = artifact, artifact if footprint.plain is None else with_tables(artifact)
     model = parse_model(artifact.model)
     formats, kinds = tensor_formats(model), used_operators(model)
-    golden = make_vectors(artifact, formats, run_tflm(artifact.model))
+    golden = make_vectors(artifact, formats, TflmInterpreter(artifact.model))
     manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
     manifest = manifest.model_copy(update={"lookup": describe_lookup(plain, footprint)})
     cohort = cohort_values(artifact)

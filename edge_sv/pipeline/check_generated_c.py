@@ -16,11 +16,12 @@ from edge_sv.embedders import IntegerEmbedder, TflmEmbedder
 from edge_sv.embedders.compiled import compile_package, package_sources
 from edge_sv.errors import AccuracyGateFailed
 from edge_sv.package import DevicePackage
-from edge_sv.package.manifest import GeneratedPart
+from edge_sv.package.manifest import GeneratedPart, Port
 from edge_sv.pipeline.check_conversion import EXACT_RECORDINGS
 from edge_sv.plugins.generator import find_generator
 from edge_sv.runtimes.generated_c import CompiledNet
 from edge_sv.runtimes.host_compiler import load_library
+from edge_sv.runtimes.interpreter import Details, describe_tensor
 from edge_sv.runtimes.tflm_process import trace_isolated
 from edge_sv.scoring.speech_sample import SpeechSample
 from edge_sv.system.array_types import Int8
@@ -59,10 +60,11 @@ def check_net_only_package(
         ToolMissing: there is no C compiler.
     """
     generated = _generated(package)
-    net = CompiledNet(load_library(package_sources(package), cache=cache), generated.prefix)
+    inputs_of, outputs_of = (_describe(ports) for ports in (generated.inputs, generated.outputs))
+    library = load_library(package_sources(package), cache=cache)
+    net = CompiledNet(library, generated.prefix, inputs=inputs_of, outputs=outputs_of)
     for number, (inputs, outputs) in enumerate(vectors):
-        ports = [(port.shape, port.dtype) for port in generated.outputs]
-        for got, wanted in zip(net.run(*inputs, outputs=ports), outputs, strict=True):
+        for got, wanted in zip(net.run(*inputs), outputs, strict=True):
             if got.tobytes() != np.ascontiguousarray(wanted).tobytes():
                 raise _differs(package, inputs, f"vector {number}")
     return len(vectors)
@@ -98,6 +100,10 @@ def _segments(package: DevicePackage, data: SpeechSample, reference: IntegerEmbe
     for name, segments in data.evenly(EXACT_RECORDINGS).segments(artifact.features, artifact.segments):
         for number, segment in enumerate(segments):
             yield f"{name}, segment {number}", reference.input.quantize(segment)
+
+
+def _describe(ports: Sequence[Port]) -> list[Details]:
+    return [describe_tensor(number, port.shape, port.dtype) for number, port in enumerate(ports)]
 
 
 def _generated(package: DevicePackage) -> GeneratedPart:
