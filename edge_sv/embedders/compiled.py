@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.errors import DataError
+from edge_sv.frontend.features import check_pcm
 from edge_sv.package import DevicePackage
 from edge_sv.plugins.generator import DEFAULT_PREFIX
 from edge_sv.runtimes.generated_c import CompiledDevice, CompiledSpeakerNet
@@ -59,7 +60,13 @@ class CompiledEmbedder(IntegerEmbedder):
         return code_identity(CompiledDevice.__module__, libraries=("numpy",), options=[self._library_sha256])
 
     def embed(self, pcm: Int16) -> Float32:
-        """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
+        """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
+
+        Raises:
+            UsageError: an array of another shape or type.
+            DataError: the runtime refuses the recording.
+        """
+        check_pcm(pcm)
         return self._device.embed(pcm)
 
 

@@ -86,10 +86,10 @@ def first_generated_difference(package: DevicePackage, inputs: Arrays) -> str | 
 def _differs(package: DevicePackage, inputs: Arrays, where: str) -> AccuracyGateFailed:
     layer = first_generated_difference(package, inputs)
     plan = _generated(package).plan
-    told = f"{layer} differs first" if layer else f"none by itself: the {plan} plan calls them wrongly"
+    first = f"{layer} differs first" if layer else f"none by itself: the {plan} plan calls them wrongly"
     return AccuracyGateFailed(
         "the generated C does not compute what TensorFlow Lite Micro computes",
-        details={"at": where, "layer": told},
+        details={"at": where, "layer": first},
         hint="this is a bug of edge_sv: please report it with the model; --target tflite-micro does without this code",
     )
 

@@ -18,7 +18,7 @@ ALIGNMENT = 16
 class CompiledNet:
     """A generated net in a loaded library, of any inputs and outputs.
 
-    It is a `TracingInterpreter` when it is told where its tensors lie.
+    It is a `TracingInterpreter` when the places of its tensors are given.
 
     Args:
         library: has the functions that the net's header declares.

@@ -39,7 +39,7 @@ class Interpreter(Protocol):
 
 
 class TracingInterpreter(Interpreter, Protocol):
-    """An interpreter that was told to keep every tensor of a run."""
+    """An interpreter that keeps every tensor of a run."""
 
     def tensor(self, index: int) -> Values:
         """Return a copy of a tensor, by its index in the model, as the last run left it."""
