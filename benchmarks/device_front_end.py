@@ -39,7 +39,7 @@ from edge_sv.frontend.on_device import device_frames
 from edge_sv.frontend.segments import embed_features
 from edge_sv.scoring import metrics
 from edge_sv.scoring.trials import find_recordings, read_trials
-from edge_sv.system.array_types import Float32, Int16
+from edge_sv.system.array_types import Float32, Int8, Int16
 from edge_sv.system.bundled import assets_dir
 from edge_sv.tflite.quantization import TensorFormat
 
@@ -97,7 +97,10 @@ class StudiedEmbedder(LiteRTEmbedder):
             off = (self.random.random(desktop.shape) < 1 / 1024) & (self.path == "chance")
             frames = np.where(off & (desktop < 127), desktop + 1, desktop).astype(np.int8)
         self.distances += np.bincount(np.abs(frames.astype(int) - desktop).ravel(), minlength=256)
-        return embed_features(frames, self.segments, lambda segment: self.output.dequantize(self.invoke(segment)))
+        return embed_features(frames, self.segments, self._run_frames)
+
+    def _run_frames(self, segments: Int8) -> Float32:
+        return self.output.dequantize(np.stack([self.invoke(segment) for segment in segments]))
 
 
 def measure_accuracy(model: str, folder: Path, name: str, *, starts: int) -> Iterator[Accuracy]:

@@ -23,7 +23,7 @@ _NAMES = {
     "Evaluation": ("evaluation.evaluate", "Evaluation"),
     "Model": ("embedders.model", "Model"),
     "ModelArtifact": ("artifacts.artifact", "ModelArtifact"),
-    "VoicePrint": ("verification.verifier", "VoicePrint"),
+    "VoicePrint": ("verification.voice_print", "VoicePrint"),
     "build": ("pipeline.build", "build_package"),
     "build_request": ("pipeline.request", "build_request"),
     "bundled_voices": ("scoring.speech_sample", "voice_paths"),
@@ -33,8 +33,8 @@ _NAMES = {
     "enroll": ("verification.recordings", "enroll"),
     "evaluate": ("evaluation.files", "evaluate_files"),
     "load": ("embedders.model", "load"),
-    "load_print": ("verification.verifier", "load_print"),
-    "save_print": ("verification.verifier", "save_print"),
+    "load_print": ("verification.voice_print", "load_print"),
+    "save_print": ("verification.voice_print", "save_print"),
     "verify": ("verification.recordings", "verify"),
 }
 """Public name -> module and name there."""
@@ -74,6 +74,6 @@ if TYPE_CHECKING:
     from edge_sv.verification.recordings import enroll as enroll
     from edge_sv.verification.recordings import verify as verify
     from edge_sv.verification.verifier import Decision as Decision
-    from edge_sv.verification.verifier import VoicePrint as VoicePrint
-    from edge_sv.verification.verifier import load_print as load_print
-    from edge_sv.verification.verifier import save_print as save_print
+    from edge_sv.verification.voice_print import VoicePrint as VoicePrint
+    from edge_sv.verification.voice_print import load_print as load_print
+    from edge_sv.verification.voice_print import save_print as save_print

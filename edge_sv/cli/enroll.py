@@ -11,7 +11,8 @@ from edge_sv.audio.recording import read_speech
 from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.errors import UsageError
-from edge_sv.verification.verifier import load_print, open_verifier, save_print
+from edge_sv.verification.verifier import open_verifier
+from edge_sv.verification.voice_print import load_print, save_print
 
 
 def command(

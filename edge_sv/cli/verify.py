@@ -12,7 +12,8 @@ from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.errors import UsageError
 from edge_sv.scoring.scores import Scoring
-from edge_sv.verification.verifier import Decision, Verifier, load_print, open_verifier
+from edge_sv.verification.verifier import Decision, Verifier, open_verifier
+from edge_sv.verification.voice_print import load_print
 
 REJECTED = 10
 """Exit code of a recording that is not the enrolled voice."""

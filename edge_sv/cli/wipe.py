@@ -9,7 +9,7 @@ import typer
 
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.errors import DataError
-from edge_sv.verification.verifier import is_print, wipe_print
+from edge_sv.verification.voice_print import is_print, wipe_print
 
 
 def command(

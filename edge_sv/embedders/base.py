@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DataError
 from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule, embed_features
-from edge_sv.runtimes.interpreter import Interpreter
+from edge_sv.runtimes.interpreter import Interpreter, run_each
 from edge_sv.system.array_types import Float32, Int8, Int16
 from edge_sv.tflite.quantization import TensorFormat
 
@@ -45,52 +44,7 @@ class Embedder(Protocol):
 
 
 class IntegerEmbedder(abc.ABC):
-    """An embedder around an int8 model; a runtime adds `invoke`."""
-
-    input: TensorFormat
-    output: TensorFormat
-
-    def __init__(self, artifact: ModelArtifact) -> None:
-        self.features = artifact.features
-        self.segments = artifact.segments
-        self.embedding_dim = artifact.embedding_dim
-        self.model_sha256 = artifact.sha256
-
-    @property
-    @abc.abstractmethod
-    def sources_sha256(self) -> str:
-        """See `Embedder.sources_sha256`."""
-
-    @abc.abstractmethod
-    def invoke(self, segment: Int8) -> Int8:
-        """Run the net: (frames, num_mels) int8 in the input's scale -> (embedding_dim,) int8."""
-
-    def run(self, segment: Float32) -> Float32:
-        """Embed one segment of features, (frames, num_mels) -> (embedding_dim,), not length-normalized."""
-        return self.output.dequantize(self.invoke(self.input.quantize(segment)))
-
-    def embed(self, pcm: Int16) -> Float32:
-        """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
-        return embed_features(compute_features(pcm, self.features), self.segments, self.run)
-
-    def _set_formats(self, input_details: Mapping[str, Any], output_details: Mapping[str, Any]) -> None:
-        self.input = TensorFormat.from_details(input_details)
-        self.output = TensorFormat.from_details(output_details)
-        wanted = (1, self.segments.frames, self.features.num_mels, 1)
-        if self.input.shape != wanted:
-            raise DataError(
-                "the model does not fit its description",
-                details={"got": f"input {self.input.shape}", "described": f"input {wanted}"},
-            )
-        if int(np.prod(self.output.shape)) != self.embedding_dim:
-            raise DataError(
-                "the model does not fit its description",
-                details={"got": f"output {self.output.shape}", "described": f"{self.embedding_dim} values"},
-            )
-
-
-class InterpreterEmbedder(IntegerEmbedder):
-    """An embedder around an interpreter of the model.
+    """An embedder around an interpreter of an int8 model.
 
     Args:
         artifact: the model.
@@ -101,11 +55,36 @@ class InterpreterEmbedder(IntegerEmbedder):
     """
 
     def __init__(self, artifact: ModelArtifact, interpreter: Interpreter) -> None:
-        super().__init__(artifact)
+        self.features = artifact.features
+        self.segments = artifact.segments
+        self.embedding_dim = artifact.embedding_dim
+        self.model_sha256 = artifact.sha256
         self._interpreter = interpreter
         (input_details,), (output_details,) = interpreter.inputs, interpreter.outputs
-        self._set_formats(input_details, output_details)
+        self.input, self.output = TensorFormat.from_details(input_details), TensorFormat.from_details(output_details)
+        wanted = (1, self.segments.frames, self.features.num_mels, 1)
+        if self.input.shape != wanted:
+            raise _not_as_described(f"input {self.input.shape}", f"input {wanted}")
+        if int(np.prod(self.output.shape)) != self.embedding_dim:
+            raise _not_as_described(f"output {self.output.shape}", f"{self.embedding_dim} values")
+
+    @property
+    @abc.abstractmethod
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`."""
 
     def invoke(self, segment: Int8) -> Int8:
-        """Run the net, see `IntegerEmbedder.invoke`."""
+        """Run the net: (frames, num_mels) int8 in the input's scale -> (embedding_dim,) int8."""
         return np.asarray(self._interpreter.run(segment)[0], np.int8).reshape(self.embedding_dim)
+
+    def run(self, segments: Float32) -> Float32:
+        """Embed segments of features, (n, frames, num_mels) -> (n, embedding_dim), not length-normalized."""
+        return self.output.dequantize(run_each(self._interpreter, self.input.quantize(segments)))
+
+    def embed(self, pcm: Int16) -> Float32:
+        """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
+        return embed_features(compute_features(pcm, self.features), self.segments, self.run)
+
+
+def _not_as_described(got: str, described: str) -> DataError:
+    return DataError("the model does not fit its description", details={"got": got, "described": described})

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping
 from pathlib import Path
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.errors import DataError
+from edge_sv.frontend.features import check_pcm
 from edge_sv.package import DevicePackage
 from edge_sv.plugins.generator import DEFAULT_PREFIX
 from edge_sv.runtimes.generated_c import CompiledDevice, CompiledSpeakerNet
-from edge_sv.runtimes.host_compiler import load_library
-from edge_sv.system.array_types import Float32, Int8, Int16
-from edge_sv.system.files import sha256_bytes
+from edge_sv.runtimes.host_compiler import compile_library
+from edge_sv.system.array_types import Float32, Int16
+from edge_sv.system.code_version import code_identity
+from edge_sv.system.files import sha256_file
 
 SOURCE_FOLDERS = ("include", "src")
 
@@ -40,33 +43,30 @@ class CompiledEmbedder(IntegerEmbedder):
         prefix: str = DEFAULT_PREFIX,
         cache: Path | None = None,
     ) -> None:
-        from edge_sv.tflite.flatbuffer import (
-            parse_model,  # here, because devices with tflite-runtime alone have no schema
-        )
-        from edge_sv.tflite.tflm_operators import tensor_formats
-
-        super().__init__(artifact)
-        self._sources_sha256 = sha256_bytes("".join(sha256_bytes(files[name]) for name in sorted(files)).encode())
-        library = load_library(files, cache=cache)
-        self._net, self._device = CompiledSpeakerNet(library, prefix), CompiledDevice(library, prefix)
-        if self._net.model_sha256 != artifact.sha256:
+        path = compile_library(files, cache=cache)
+        library = ctypes.CDLL(str(path))
+        net, self._device = CompiledSpeakerNet(library, prefix), CompiledDevice(library, prefix)
+        if net.model_sha256 != artifact.sha256:
             raise DataError(
                 f"the generated code is not of model '{artifact.name}'",
-                details={"got": self._net.model_sha256, "wanted": artifact.sha256},
+                details={"got": net.model_sha256, "wanted": artifact.sha256},
             )
-        self.input, self.output = tensor_formats(parse_model(artifact.model))
+        super().__init__(artifact, net)
+        self._library_sha256 = sha256_file(path)
 
     @property
     def sources_sha256(self) -> str:
-        """See `Embedder.sources_sha256`: of what was compiled."""
-        return self._sources_sha256
-
-    def invoke(self, segment: Int8) -> Int8:
-        """Run the net, see `IntegerEmbedder.invoke`."""
-        return self._net.run(segment)
+        """See `Embedder.sources_sha256`: of the compiled library and of the code that calls it."""
+        return code_identity(CompiledDevice.__module__, libraries=("numpy",), options=[self._library_sha256])
 
     def embed(self, pcm: Int16) -> Float32:
-        """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
+        """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
+
+        Raises:
+            UsageError: an array of another shape or type.
+            DataError: the runtime refuses the recording.
+        """
+        check_pcm(pcm)
         return self._device.embed(pcm)
 
 

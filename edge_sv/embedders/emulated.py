@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,10 @@ from edge_sv.emulation.board import DEFAULT_BOARD, Board, load_board
 from edge_sv.emulation.device import EmulatedDevice, Source
 from edge_sv.emulation.speaker import artifact_source, package_source
 from edge_sv.package import DevicePackage
-from edge_sv.system.array_types import Float32, Int8, Int16
-from edge_sv.system.files import sha256_bytes, sha256_file
+from edge_sv.runtimes.interpreter import Values, describe_tensor, fit_inputs
+from edge_sv.system.array_types import Float32, Int16
+from edge_sv.system.code_version import code_identity
+from edge_sv.system.files import sha256_file
 from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.tflm_operators import tensor_formats
 
@@ -35,24 +38,18 @@ class EmulatedEmbedder(IntegerEmbedder):
     def __init__(
         self, artifact: ModelArtifact, *, package: DevicePackage | None = None, board: Board | None = None
     ) -> None:
-        super().__init__(artifact)
-        self.input, self.output = tensor_formats(parse_model(artifact.model))
         self._folder = tempfile.TemporaryDirectory(prefix="edge-sv-emulate-")
         folder = Path(self._folder.name)
         source = _source(artifact, package, folder / "code")
         place = board or load_board(DEFAULT_BOARD)
         self._device = EmulatedDevice(artifact, source, board=place, folder=folder)
-        self._sources_sha256 = sha256_bytes(f"{place.name} {sha256_file(self._device.program.elf)}".encode())
+        super().__init__(artifact, _EmulatedNet(self._device, parse_model(artifact.model)))
+        self._program = [place.name, sha256_file(self._device.program.elf)]
 
     @property
     def sources_sha256(self) -> str:
-        """See `Embedder.sources_sha256`: of what was compiled."""
-        return self._sources_sha256
-
-    def invoke(self, segment: Int8) -> Int8:
-        """Run the net, see `IntegerEmbedder.invoke`."""
-        (output,) = self._device.run_vectors(segment[np.newaxis])
-        return np.asarray(output)
+        """See `Embedder.sources_sha256`: of the program, its board and the code that calls it."""
+        return code_identity(EmulatedDevice.__module__, libraries=("numpy",), options=self._program)
 
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
@@ -61,6 +58,22 @@ class EmulatedEmbedder(IntegerEmbedder):
             DataError: the device refuses the recording: too little speech, or overdriven.
         """
         return self._device.embed(pcm).embedding
+
+
+class _EmulatedNet:
+    """The net alone on the device, an `Interpreter`."""
+
+    def __init__(self, device: EmulatedDevice, model: Any) -> None:
+        self._device = device
+        self.inputs, self.outputs = (
+            [describe_tensor(number, grid.shape, np.int8, (grid.scale, grid.zero_point))]
+            for number, grid in enumerate(tensor_formats(model))
+        )
+
+    def run(self, *inputs: Values) -> list[Values]:
+        """Run the net, see `Interpreter.run`."""
+        (segment,) = fit_inputs(inputs, self.inputs)
+        return [self._device.run_vectors(segment)]
 
 
 def _source(artifact: ModelArtifact, package: DevicePackage | None, folder: Path) -> Source:

@@ -12,7 +12,7 @@ import numpy as np
 from edge_sv.artifacts.net import net_sha256
 from edge_sv.errors import ToolMissing
 from edge_sv.frontend.features import compute_features
-from edge_sv.frontend.segments import mean_embedding
+from edge_sv.frontend.segments import embed_features
 from edge_sv.system.array_types import Float32, Int16
 from edge_sv.system.code_version import code_identity
 from edge_sv.system.native_log import held_native_log
@@ -56,5 +56,4 @@ class KerasEmbedder:
 
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1."""
-        segments = self.segments.cut(compute_features(pcm, self.features))
-        return mean_embedding(self.run(segments))
+        return embed_features(compute_features(pcm, self.features), self.segments, self.run)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.embedders.base import InterpreterEmbedder
+from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.errors import DataError, UsageError
 from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.system.code_version import code_identity
@@ -15,7 +15,7 @@ DECODE = b"TFLM_DECODE"
 """The operator that expands lookup tables, which TensorFlow Lite Micro alone has."""
 
 
-class LiteRTEmbedder(InterpreterEmbedder):
+class LiteRTEmbedder(IntegerEmbedder):
     """Runs an artifact in LiteRT.
 
     Args:
@@ -42,7 +42,7 @@ class LiteRTEmbedder(InterpreterEmbedder):
         return code_identity(__name__, libraries=("ai-edge-litert", "numpy"), options=[kernels])
 
 
-class TfliteRuntimeEmbedder(InterpreterEmbedder):
+class TfliteRuntimeEmbedder(IntegerEmbedder):
     """Runs an artifact in tflite-runtime, LiteRT's predecessor.
 
     Args:

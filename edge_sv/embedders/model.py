@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import locate
 from edge_sv.audio.samples import Audio, as_pcm
 from edge_sv.embedders.base import Embedder
-from edge_sv.embedders.open import open_artifact, open_embedder
-from edge_sv.errors import DataError
+from edge_sv.embedders.open import open_embedder, scoring_artifact
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
@@ -100,17 +98,7 @@ def load(model: str | Path = DEFAULT_MODEL, *, runtime: str | None = None) -> Mo
     64
     """
     embedder = open_embedder(model, runtime=runtime)
-    artifact = _artifact(model, runtime)
+    artifact = scoring_artifact(model, runtime=runtime)
     if artifact is None:
         return Model(locate(model).name, embedder)
     return Model(artifact.name, embedder, artifact.scoring, artifact.cohort)
-
-
-def _artifact(model: str | Path, runtime: str | None) -> ModelArtifact | None:
-    """Return the converted model, whose scoring a float net in Keras uses, too; None where it was never converted."""
-    try:
-        return open_artifact(model)
-    except DataError:
-        if runtime != "keras":
-            raise
-        return None

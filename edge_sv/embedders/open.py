@@ -49,6 +49,25 @@ def open_artifact(model: Path | str) -> ModelArtifact:
     return load_artifact(folder)
 
 
+def scoring_artifact(model: Path | str, *, runtime: str | None = None) -> ModelArtifact | None:
+    """Open the converted model whose scoring goes with an embedder; a float net in Keras uses its converted form's.
+
+    Args:
+        model: see `open_artifact`.
+        runtime: `keras` allows a net that was never converted: then there is none.
+
+    Raises:
+        UsageError: there is no such model.
+        DataError: it is damaged, or was never converted and the runtime is not `keras`.
+    """
+    try:
+        return open_artifact(model)
+    except DataError:
+        if runtime != "keras":
+            raise
+        return None
+
+
 def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int = 1) -> Embedder:
     """Open a model in a runtime.
 

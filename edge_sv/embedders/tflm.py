@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.embedders.base import InterpreterEmbedder
+from edge_sv.embedders.base import IntegerEmbedder
 from edge_sv.embedders.litert import unusable_model
 from edge_sv.runtimes.tflm import ARENA_BYTES, TflmInterpreter
 from edge_sv.system.code_version import code_identity
 from edge_sv.system.native_log import held_native_log
 
 
-class TflmEmbedder(InterpreterEmbedder):
+class TflmEmbedder(IntegerEmbedder):
     """Runs an artifact in TensorFlow Lite Micro.
 
     Args:

@@ -15,6 +15,7 @@ from edge_sv.emulation.board import Board
 from edge_sv.emulation.program import Program, build_program, emulator_sources
 from edge_sv.emulation.qemu import FirmwareRun, run_program
 from edge_sv.errors import DataError
+from edge_sv.frontend.features import check_pcm
 from edge_sv.package.cortex_m import SMALL_SOURCES
 from edge_sv.system.array_types import Float32, Int8, Int16
 
@@ -228,4 +229,5 @@ def build_net_program(
 
 
 def _pcm_bytes(pcm: Int16) -> bytes:
+    check_pcm(pcm)
     return pcm.astype("<i2").tobytes()

@@ -1,18 +1,17 @@
-"""What a device must compute, bit for bit: the twins of its front end, its net and its sums, on this computer."""
+"""What a device must compute, bit for bit: the reference of its front end, its net and its sums, on this computer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.emulation.device import EmulatedEmbedding
-from edge_sv.errors import ToolMissing
 from edge_sv.frontend.on_device import device_frames
-from edge_sv.package.golden_vectors import run_litert, run_tflm
-from edge_sv.system.array_types import Float32, Int8, Int16
+from edge_sv.runtimes.exact import exact_interpreter
+from edge_sv.runtimes.interpreter import run_each
+from edge_sv.system.array_types import Float32, Int16
 from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.tflm_operators import tensor_formats
 
@@ -50,14 +49,14 @@ class ExpectedDevice:
     def __init__(self, artifact: ModelArtifact, *, fixed: bool) -> None:
         self.artifact, self.fixed = artifact, fixed
         self.input, self.output = tensor_formats(parse_model(artifact.model))
-        self._run = _reference(artifact)
+        self._net = exact_interpreter(artifact.model)
 
     def embed(self, pcm: Int16) -> EmulatedEmbedding:
         """Compute what `EmulatedDevice.embed` must return for a recording, (num_samples,) int16."""
         rule = self.artifact.segments
         kept = device_frames(pcm, self.artifact.features, self.input, fixed=self.fixed)
         frames = rule.cut(kept.astype(np.float32)).astype(np.int8)
-        outputs = np.stack([self._run(segment) for segment in frames])
+        outputs = run_each(self._net, frames)
         return EmulatedEmbedding(frames, outputs, mean_embedding(self.output.dequantize(outputs)))
 
     def compare(self, name: str, pcm: Int16, got: EmulatedEmbedding) -> Difference:
@@ -87,11 +86,3 @@ def mean_embedding(segments: Float32) -> Float32:
 def _normalize(embedding: Float32) -> Float32:
     squares = np.cumsum(embedding * embedding, dtype=np.float32)[-1]
     return np.asarray(embedding / np.maximum(np.sqrt(squares), np.float32(1e-12)), np.float32)
-
-
-def _reference(artifact: ModelArtifact) -> Callable[[Int8], Int8]:
-    """Return the net in TensorFlow Lite Micro, or in LiteRT's reference kernels, which compute the same."""
-    try:
-        return run_tflm(artifact.model)
-    except ToolMissing:
-        return run_litert(artifact.model)

@@ -5,6 +5,7 @@ Embeddings are biometric data: the file is for its owner alone, and its keys are
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sqlite3
@@ -48,7 +49,7 @@ class EmbeddingCache:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
-        with self._told():
+        with self._errors_named():
             self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=30)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -58,7 +59,7 @@ class EmbeddingCache:
 
     def get(self, key: str) -> Float32 | None:
         """Return the (embedding_dim,) embedding of a key, None when it is not there."""
-        with self._told():
+        with self._errors_named():
             row = self._connection.execute("SELECT vector FROM embeddings WHERE key = ?", (key,)).fetchone()
         return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
 
@@ -68,7 +69,7 @@ class EmbeddingCache:
         Raises:
             DataError: the disk is full.
         """
-        with self._told():
+        with self._errors_named():
             self._connection.execute(
                 "INSERT OR REPLACE INTO embeddings VALUES (?, ?)", (key, embedding.astype("<f4").tobytes())
             )
@@ -78,7 +79,8 @@ class EmbeddingCache:
         self._connection.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
+        """Raise the database's errors as `DataError`, with the file's name."""
         try:
             yield
         except sqlite3.Error as error:
@@ -90,6 +92,11 @@ class EmbeddingCache:
             details={"got": reason},
             hint="delete that file, set XDG_CACHE_HOME to another place, or pass --no-cache",
         )
+
+
+@functools.cache
+def _reading_identity() -> str:
+    return code_identity(*READING, libraries=LIBRARIES)
 
 
 def embedding_key(
@@ -119,7 +126,7 @@ def embedding_key(
     except OSError as error:
         raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
     parts = [
-        code_identity(*READING, libraries=LIBRARIES),
+        _reading_identity(),
         model_sha256,
         embedder,
         features.to_dict(),

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from edge_sv.audio.noisy_copy import NoisyCopy
 from edge_sv.audio.recording import join, read_recording
-from edge_sv.embedders import Embedder, open_artifact
+from edge_sv.embedders import Embedder
+from edge_sv.embedders.open import scoring_artifact
 from edge_sv.errors import DataError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache, embedding_key
 from edge_sv.scoring import metrics
@@ -104,7 +105,7 @@ def evaluate(
         embedder: see `embed_recordings`.
         trials: the list.
         recordings: where its ids lead.
-        scoring: a shipped scoring with its threshold, or a kind alone, which is judged at this list's EER threshold.
+        scoring: a shipped scoring with its threshold, or a kind alone; then this list's EER threshold decides.
         cohort: for AS-norm.
         noise: evaluate on a noisy copy of the recordings.
         cache: embeddings computed before.
@@ -125,23 +126,9 @@ def evaluate(
 
 
 def model_scoring(model: Path | str, *, runtime: str | None = None) -> tuple[Scoring | None, Cohort | None]:
-    """Return the scoring and the cohort that a model carries; a float net in Keras has those of its converted form.
-
-    Args:
-        model: a bundled net's name, or a path; see `open_artifact`.
-        runtime: `keras` allows a net that was never converted: it has neither.
-
-    Raises:
-        UsageError: unknown model.
-        DataError: the model is damaged, or was never converted.
-    """
-    try:
-        artifact = open_artifact(model)
-    except DataError:
-        if runtime != "keras":
-            raise
-        return None, None
-    return artifact.scoring, artifact.cohort
+    """Return the scoring and the cohort that a model carries, if any; arguments and errors as `scoring_artifact`."""
+    artifact = scoring_artifact(model, runtime=runtime)
+    return (artifact.scoring, artifact.cohort) if artifact else (None, None)
 
 
 def score_list(
@@ -176,7 +163,7 @@ def compute_evaluation(
         trials: the list.
         speakers: recording id -> speaker. Where they contradict the labels the intervals are None.
         kind: how the scores were made.
-        threshold: the model's own; None: compute_evaluation at this list's EER threshold.
+        threshold: the model's own; None: decide at this list's EER threshold.
     """
     labels = trials.labels
     eer_threshold = metrics.eer_threshold(scores, labels)
@@ -272,12 +259,16 @@ class _Worker:
     embedder: Embedder
     noise: NoisyCopy | None
 
-    def key(self, name: str, paths: Sequence[Path]) -> str:
+    @functools.cached_property
+    def _embedder(self) -> str:
         kind = type(self.embedder)
+        return f"{kind.__module__}.{kind.__qualname__} {self.embedder.sources_sha256}"
+
+    def key(self, name: str, paths: Sequence[Path]) -> str:
         return embedding_key(
             paths,
             model_sha256=self.embedder.model_sha256,
-            embedder=f"{kind.__module__}.{kind.__qualname__} {self.embedder.sources_sha256}",
+            embedder=self._embedder,
             features=self.embedder.features,
             segments=self.embedder.segments,
             degradation=self.noise.key(name) if self.noise else None,

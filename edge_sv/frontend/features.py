@@ -138,6 +138,19 @@ def mel_filterbank(sample_rate: int, fft_size: int, num_mels: int, fmin_hz: floa
     return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
 
 
+def check_pcm(pcm: Int16) -> None:
+    """Refuse what is not (num_samples,) int16: floats in [-1, 1] would all become silence.
+
+    Raises:
+        UsageError: an array of another shape or type.
+    """
+    if pcm.ndim != 1 or pcm.dtype != np.int16:
+        raise UsageError(
+            f"the front end takes (num_samples,) int16; got {pcm.shape} {pcm.dtype}",
+            hint="edge_sv.audio.samples.as_pcm converts floats in [-1, 1]",
+        )
+
+
 def mel_power(pcm: Int16, config: FeatureConfig) -> Float32:
     """Compute the mel power spectrum of a recording.
 
@@ -151,11 +164,7 @@ def mel_power(pcm: Int16, config: FeatureConfig) -> Float32:
     Raises:
         UsageError: an array of another shape or type.
     """
-    if pcm.ndim != 1 or pcm.dtype != np.int16:
-        raise UsageError(
-            f"the front end takes (num_samples,) int16; got {pcm.shape} {pcm.dtype}",
-            hint="edge_sv.audio.samples.as_pcm converts floats in [-1, 1]",
-        )
+    check_pcm(pcm)
     num_frames = config.num_frames(len(pcm))
     mels = np.empty((num_frames, config.num_mels), np.float32)
     if num_frames == 0:

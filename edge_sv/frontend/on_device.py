@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from edge_sv.frontend import fixed_point, float32
 from edge_sv.frontend.constants import front_end_tables
-from edge_sv.frontend.features import FeatureConfig
+from edge_sv.frontend.features import FeatureConfig, check_pcm
 from edge_sv.system.array_types import Int8, Int16
 from edge_sv.tflite.quantization import TensorFormat
 
@@ -25,8 +25,9 @@ def device_frames(pcm: Int16, config: FeatureConfig, grid: TensorFormat, *, fixe
         (num_frames, num_mels) int8.
 
     Raises:
-        UsageError: no device runs this front end, see `check_streamable`.
+        UsageError: no device runs this front end, see `check_streamable`; or an array of another shape or type.
     """
+    check_pcm(pcm)
     tables = front_end_tables(config, grid, fixed=fixed)
     if config.num_frames(len(pcm)) == 0:
         return np.empty((0, config.num_mels), np.int8)

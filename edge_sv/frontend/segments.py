@@ -63,12 +63,12 @@ def embed_features(features: Float32, rule: SegmentRule, run: Callable[[Float32]
     Args:
         features: (num_frames, num_mels).
         rule: how to cut them.
-        run: the net, (frames, num_mels) -> (embedding_dim,).
+        run: the net, (num_segments, frames, num_mels) -> (num_segments, embedding_dim).
 
     Returns:
         (embedding_dim,) float32 of length 1.
     """
-    return mean_embedding(np.stack([run(segment) for segment in rule.cut(features)]))
+    return mean_embedding(run(rule.cut(features)))
 
 
 def mean_embedding(embeddings: Float32) -> Float32:

@@ -23,6 +23,7 @@ from edge_sv.frontend.features import FeatureConfig, log_mel
 from edge_sv.frontend.segments import SegmentRule, normalize_length
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.system.array_types import Float32, Int8, Int16, Int64
+from edge_sv.system.code_version import code_identity
 from edge_sv.system.files import sha256_file
 from edge_sv.system.npz import read_arrays
 
@@ -149,6 +150,11 @@ class ReferenceEmbedder:
         self.segments = SegmentRule(frames=128, hop_frames=50)
         self._model = build_reference(path)
         self.model_sha256 = sha256_file(path)
+
+    @property
+    def sources_sha256(self) -> str:
+        """See `Embedder.sources_sha256`."""
+        return code_identity(__name__, libraries=("numpy", "tensorflow", "tf_keras"))
 
     def images(self, pcm: Int16) -> Float32:
         """Compute the net's input of a recording: (num_segments, 128, 80) float32."""

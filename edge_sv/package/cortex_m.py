@@ -13,11 +13,12 @@ from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
 from edge_sv.package.device_memory import features_bytes, memory_bytes
-from edge_sv.package.golden_vectors import GoldenVector, make_vectors, run_tflm
+from edge_sv.package.golden_vectors import GoldenVector, make_vectors
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target, load_target, template_folder
 from edge_sv.package.tflite_micro import cohort_values
 from edge_sv.plugins.generator import DEFAULT_GENERATOR, CodeOptions, GeneratedNet, PlanName, find_generator
+from edge_sv.runtimes.exact import exact_interpreter
 from edge_sv.system.bundled import targets_dir
 from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.tflm_operators import tensor_formats, used_operators
@@ -66,7 +67,7 @@ class CortexMPackage:
         """Make all files of the package, path -> content."""
         model = parse_model(artifact.model)
         formats, kinds = tensor_formats(model), used_operators(model)
-        golden = make_vectors(artifact, formats, run_tflm(artifact.model))
+        golden = make_vectors(artifact, formats, exact_interpreter(artifact.model))
         manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
         net = generate(artifact, code)
         manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +12,10 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.audio.recording import read_recording
 from edge_sv.frontend.features import compute_features
 from edge_sv.frontend.segments import mean_embedding
-from edge_sv.runtimes.interpreter import Interpreter
-from edge_sv.runtimes.litert import LiteRTInterpreter
-from edge_sv.runtimes.tflm import TflmInterpreter
+from edge_sv.runtimes.interpreter import Interpreter, run_each
 from edge_sv.system.array_types import Float32, Int8, Int16
 from edge_sv.system.bundled import assets_dir
 from edge_sv.tflite.quantization import TensorFormat
-
-Run = Callable[[Int8], Int8]
-"""The net: (frames, num_mels) int8 -> (embedding_dim,) int8."""
 
 SEED = 20
 FIRST_FEATURES = 64
@@ -75,23 +69,25 @@ class GoldenVector:
         }
 
 
-def make_vectors(artifact: ModelArtifact, formats: tuple[TensorFormat, TensorFormat], run: Run) -> list[GoldenVector]:
+def make_vectors(
+    artifact: ModelArtifact, formats: tuple[TensorFormat, TensorFormat], net: Interpreter
+) -> list[GoldenVector]:
     """Make the golden vectors of a model: a synthetic buzz and, where bundled, a synthetic voice.
 
     Args:
         artifact: the model.
         formats: grids of its input and output.
-        run: the net.
+        net: runs it as devices do, bit for bit.
     """
     num_samples = artifact.features.window_length + artifact.features.hop_length * (
         artifact.segments.frames + artifact.segments.hop_frames - 1
     )
     rate = artifact.features.sample_rate
-    vectors = [_vector("buzz", f"synthetic, seed {SEED}", buzz(num_samples, rate), artifact, formats, run)]
+    vectors = [_vector("buzz", f"synthetic, seed {SEED}", buzz(num_samples, rate), artifact, formats, net)]
     voice = next(iter(sorted((assets_dir() / "voices").glob("*.flac"))), None)
     if voice is not None:
         pcm = read_recording(voice, sample_rate=rate)[:num_samples]
-        vectors.append(_vector("voice", f"bundled synthetic voice {voice.name}", pcm, artifact, formats, run))
+        vectors.append(_vector("voice", f"bundled synthetic voice {voice.name}", pcm, artifact, formats, net))
     return vectors
 
 
@@ -115,30 +111,17 @@ def buzz(num_samples: int, sample_rate: int) -> Int16:
     return np.asarray(np.round(8000 * signal / np.abs(signal).max()), np.int16)
 
 
-def run_tflm(model: bytes) -> Run:
-    """Return the net as TensorFlow Lite Micro computes it.
-
-    Raises:
-        ToolMissing: tflite-micro is not installed.
-    """
-    return _runner(TflmInterpreter(model))
-
-
-def run_litert(model: bytes) -> Run:
-    """Return the net as LiteRT's reference kernels compute it, which is what TensorFlow Lite Micro computes."""
-    return _runner(LiteRTInterpreter(model, reference_kernels=True))
-
-
-def _runner(interpreter: Interpreter) -> Run:
-    return lambda segment: np.asarray(interpreter.run(segment)[0], np.int8).ravel()
-
-
 def _vector(
-    name: str, source: str, pcm: Int16, artifact: ModelArtifact, formats: tuple[TensorFormat, TensorFormat], run: Run
+    name: str,
+    source: str,
+    pcm: Int16,
+    artifact: ModelArtifact,
+    formats: tuple[TensorFormat, TensorFormat],
+    net: Interpreter,
 ) -> GoldenVector:
     features = compute_features(pcm, artifact.features)
     quantized = formats[0].quantize(artifact.segments.cut(features))
-    output = np.stack([run(segment) for segment in quantized])
+    output = run_each(net, quantized)
     embedding = mean_embedding(formats[1].dequantize(output))
     return GoldenVector(
         name=name,

@@ -9,11 +9,12 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import MANIFEST_ENTRY
 from edge_sv.package.budget import Footprint
 from edge_sv.package.describe import COHORT_FILE, MODEL_FILE, banner, common_files, describe, seal
-from edge_sv.package.golden_vectors import make_vectors, run_litert
+from edge_sv.package.golden_vectors import make_vectors
 from edge_sv.package.read import COHORT_ENTRY
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target, template_folder
 from edge_sv.plugins.generator import CodeOptions
+from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.tflite import metadata
 from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.tflm_operators import tensor_formats, used_operators
@@ -40,7 +41,7 @@ class TflitePackage:
         """Make all files of the package, path -> content."""
         model = parse_model(artifact.model)
         formats = tensor_formats(model)
-        golden = make_vectors(artifact, formats, run_litert(artifact.model))
+        golden = make_vectors(artifact, formats, LiteRTInterpreter(artifact.model, reference_kernels=True))
         manifest = describe(
             artifact, target, footprint, formats=formats, operators=used_operators(model), golden=golden, check=check
         )

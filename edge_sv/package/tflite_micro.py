@@ -12,12 +12,13 @@ import numpy as np
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.package.budget import Footprint, buffer_bytes, estimate_code, object_bytes
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, describe_lookup, seal
-from edge_sv.package.golden_vectors import make_vectors, run_tflm
+from edge_sv.package.golden_vectors import make_vectors
+from edge_sv.package.recorded_arena import find_arena
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target, template_folder
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.plugins.table_writer import compress_tables
-from edge_sv.runtimes.tflm_arena import measure_arena
+from edge_sv.runtimes.exact import exact_interpreter
 from edge_sv.system.array_types import Int8
 from edge_sv.system.bundled import targets_dir
 from edge_sv.tflite.flatbuffer import parse_model, profile_operators
@@ -56,7 +57,7 @@ class TfliteMicroPackage:
         plain, artifact = artifact, artifact if footprint.plain is None else with_tables(artifact)
         model = parse_model(artifact.model)
         formats, kinds = tensor_formats(model), used_operators(model)
-        golden = make_vectors(artifact, formats, run_tflm(artifact.model))
+        golden = make_vectors(artifact, formats, exact_interpreter(plain.model))
         manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
         manifest = manifest.model_copy(update={"lookup": describe_lookup(plain, footprint)})
         cohort = cohort_values(artifact)
@@ -92,7 +93,7 @@ def _measure(artifact: ModelArtifact) -> Footprint:
         model_bytes=len(artifact.model),
         cohort_bytes=0 if cohort is None else cohort.size,
         code_bytes=estimate_code(len(kinds)),
-        arena=measure_arena(artifact.model, filters=convolution_filters(model)),
+        arena=find_arena(artifact.model, filters=convolution_filters(model)),
         object_bytes=object_bytes(len(kinds)),
         buffer_bytes=buffer_bytes(artifact),
     )

@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
+from edge_sv.runtimes.interpreter import Details, Values, describe_tensor, fit_inputs
 
 ALIGNMENT = 16
 
 
 class CompiledNet:
-    """A generated net in a loaded library.
+    """A generated net in a loaded library, of any inputs and outputs.
+
+    It is a `TracingInterpreter` when the places of its tensors are given.
 
     Args:
         library: has the functions that the net's header declares.
         prefix: of their names.
+        inputs: descriptions, which the code itself does not have.
+        outputs: the same.
+        places: of a net whose tensors share no memory: description and offset in the arena of each, by index.
     """
 
-    def __init__(self, library: ctypes.CDLL, prefix: str) -> None:
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        prefix: str,
+        *,
+        inputs: Sequence[Details],
+        outputs: Sequence[Details],
+        places: Mapping[int, tuple[Details, int]] | None = None,
+    ) -> None:
+        self.inputs, self.outputs = list(inputs), list(outputs)
         self.arena_bytes = ctypes.c_size_t.in_dll(library, f"{prefix}_arena_bytes").value
+        self._places = places or {}
         self._input, self._output = (getattr(library, f"{prefix}_{name}") for name in ("input", "output"))
         for function in (self._input, self._output):
             function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int]
@@ -33,27 +49,22 @@ class CompiledNet:
         self._start = -self._memory.ctypes.data % ALIGNMENT
         self._arena = self._memory.ctypes.data + self._start
 
-    def invoke(self, inputs: Sequence[npt.NDArray[Any]]) -> None:
-        """Run the net on one array for each input, of its shape and type."""
-        for number, values in enumerate(inputs):
-            data = np.ascontiguousarray(values)
-            ctypes.memmove(self._input(self._arena, number), data.ctypes.data, data.nbytes)
+    def run(self, *inputs: Values) -> list[Values]:
+        """Run the net, see `Interpreter.run`."""
+        for number, values in enumerate(fit_inputs(inputs, self.inputs)):
+            ctypes.memmove(self._input(self._arena, number), values.ctypes.data, values.nbytes)
         self._invoke(self._arena)
+        offsets = [self._output(self._arena, number) - self._arena for number in range(len(self.outputs))]
+        return [self._read(details, offset) for details, offset in zip(self.outputs, offsets, strict=True)]
 
-    def run(self, *inputs: npt.NDArray[Any], outputs: Sequence[tuple[tuple[int, ...], str]]) -> list[npt.NDArray[Any]]:
-        """Run the net and return a copy of each output, of which `outputs` has the shapes and types."""
-        self.invoke(inputs)
-        return [self.output(number, shape, dtype) for number, (shape, dtype) in enumerate(outputs)]
+    def tensor(self, index: int) -> Values:
+        """Return a copy of a tensor, see `TracingInterpreter.tensor`."""
+        return self._read(*self._places[index])
 
-    def output(self, number: int, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
-        """Return a copy of an output after `invoke`."""
-        offset = self._output(self._arena, number) - self._arena
-        count = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        return self.read(offset, count).view(dtype).reshape(shape)
-
-    def read(self, offset: int, count: int) -> npt.NDArray[np.uint8]:
-        """Return a copy of some bytes of the arena."""
-        return self._memory[self._start + offset : self._start + offset + count].copy()
+    def _read(self, details: Details, offset: int) -> Values:
+        shape, dtype = details["shape"], np.dtype(details["dtype"])
+        start, count = self._start + offset, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        return self._memory[start : start + count].copy().view(dtype).reshape(shape)
 
 
 class _EsvNet(ctypes.Structure):
@@ -76,7 +87,7 @@ class _EsvNet(ctypes.Structure):
 
 
 class CompiledSpeakerNet:
-    """A generated speaker net: int8 feature frames in, an int8 embedding out, whatever its plan.
+    """A generated speaker net, an `Interpreter`: int8 feature frames in, an int8 embedding out, whatever its plan.
 
     Args:
         library: defines the `esv_net`.
@@ -88,29 +99,29 @@ class CompiledSpeakerNet:
         self._library = library  # stays loaded as long as the net
         self._memory = np.zeros(self._net.state_bytes + ALIGNMENT, np.uint8)
         self._state = self._memory.ctypes.data + -self._memory.ctypes.data % ALIGNMENT
+        self._segment = (int(self._net.frames), int(self._net.num_mels))
         self.model_sha256 = bytes(self._net.model_sha256).hex()
-        self.state_bytes = int(self._net.state_bytes)
-        self.num_mels, self.embedding_dim = int(self._net.num_mels), int(self._net.embedding_dim)
-        self.frames = int(self._net.frames)
+        input_grid = (float(self._net.input_scale), int(self._net.input_zero_point))
+        output_grid = (float(self._net.output_scale), int(self._net.output_zero_point))
+        self.inputs = [describe_tensor(0, (1, *self._segment, 1), np.int8, input_grid)]
+        self.outputs = [describe_tensor(1, (1, int(self._net.embedding_dim)), np.int8, output_grid)]
 
-    def run(self, segment: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-        """Embed one segment, (frames, num_mels) -> (embedding_dim,).
+    def run(self, *inputs: Values) -> list[Values]:
+        """Embed one segment of frames, see `Interpreter.run`.
 
         Raises:
-            DataError: the net does not take so many frames, or they are of another size.
+            DataError: it is of another size or type, or the net refuses it.
         """
-        frames = np.ascontiguousarray(segment, np.int8)
-        embedding = np.zeros(self.embedding_dim, np.int8)
-        if frames.ndim != 2 or frames.shape[1] != self.num_mels:
-            raise DataError(f"the net takes frames of {self.num_mels} values", details={"got": str(frames.shape)})
+        (segment,) = fit_inputs(inputs, self.inputs)
+        embedding = np.zeros(self.outputs[0]["shape"], np.int8)
         self._net.begin(self._state)
         status = 0
-        for frame in frames:
+        for frame in segment.reshape(self._segment):
             status = status or self._net.push(self._state, frame.ctypes.data)
         status = status or self._net.finish(self._state, embedding.ctypes.data)
         if status != 0:
-            raise DataError(f"the net does not take {len(frames)} frames", details={"status": str(status)})
-        return embedding
+            raise DataError(f"the net refuses a segment of {self._segment[0]} frames", details={"status": str(status)})
+        return [embedding]
 
 
 class _EsvConfig(ctypes.Structure):

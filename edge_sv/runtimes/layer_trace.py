@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.runtimes.interpreter import Interpreter
+from edge_sv.runtimes.interpreter import TracingInterpreter
 from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.system.array_types import Float32, Int8
@@ -165,7 +165,7 @@ def trace_tflm(model: bytes, segment: Int8) -> dict[str, npt.NDArray[Any]]:
     return _trace(TflmInterpreter(model, keep_tensors=True), model, segment)
 
 
-def _trace(interpreter: Interpreter, model: bytes, segment: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+def _trace(interpreter: TracingInterpreter, model: bytes, segment: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
     interpreter.run(segment)
     return {name: interpreter.tensor(index) for index, name in _computed(parse_model(model))}
 

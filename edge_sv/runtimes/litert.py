@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_sv.errors import ToolMissing
-from edge_sv.runtimes.interpreter import Details, Values
+from edge_sv.runtimes.interpreter import Details, Values, fit_inputs
 from edge_sv.system.native_log import held_native_log
 
 # A .tflite of one operator, RELU on one float. Building an interpreter on it tells whether a runtime works at all:
@@ -25,6 +25,8 @@ PROBE_MODEL = base64.b85decode(
 
 class LiteRTInterpreter:
     """One model in LiteRT, or in tflite-runtime, whose interface is the same.
+
+    It is a `TracingInterpreter` when it keeps its tensors.
 
     Args:
         model: a .tflite file.
@@ -55,26 +57,18 @@ class LiteRTInterpreter:
         self._interpreter = module.Interpreter(model_content=model, num_threads=threads, **options)
         with held_native_log():
             self._interpreter.allocate_tensors()
-
-    @property
-    def inputs(self) -> list[Details]:
-        """Descriptions of the inputs."""
-        return list(self._interpreter.get_input_details())
-
-    @property
-    def outputs(self) -> list[Details]:
-        """Descriptions of the outputs."""
-        return list(self._interpreter.get_output_details())
+        self.inputs: list[Details] = self._interpreter.get_input_details()
+        self.outputs: list[Details] = self._interpreter.get_output_details()
 
     def run(self, *inputs: Values) -> list[Values]:
         """Run the model, see `Interpreter.run`."""
-        for details, values in zip(self._interpreter.get_input_details(), inputs, strict=True):
-            self._interpreter.set_tensor(details["index"], values.reshape(details["shape"]))
+        for details, values in zip(self.inputs, fit_inputs(inputs, self.inputs), strict=True):
+            self._interpreter.set_tensor(details["index"], values)
         self._interpreter.invoke()
-        return [self.tensor(details["index"]) for details in self._interpreter.get_output_details()]
+        return [self.tensor(details["index"]) for details in self.outputs]
 
     def tensor(self, index: int) -> Values:
-        """Return a copy of a tensor, see `Interpreter.tensor`."""
+        """Return a copy of a tensor, see `TracingInterpreter.tensor`."""
         return np.asarray(self._interpreter.get_tensor(index))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from edge_sv.errors import ToolMissing
-from edge_sv.runtimes.interpreter import Details, Values
+from edge_sv.runtimes.interpreter import Details, Values, fit_inputs
+from edge_sv.system.native_log import held_native_log
 
 ARENA_BYTES = 64 << 20
 """Room for any net; what a device needs is measured by `tflm_arena`."""
@@ -33,7 +35,8 @@ def import_tflm() -> Any:
 class TflmInterpreter:
     """One model in TensorFlow Lite Micro.
 
-    An odd model may end the process: foreign ones are run by `tflm_process`.
+    It is a `TracingInterpreter` when it keeps its tensors. A malformed model may end the process: models of unknown
+    origin are run by `tflm_process`.
 
     Args:
         model: a .tflite file.
@@ -53,42 +56,31 @@ class TflmInterpreter:
             arena_size=arena_bytes,
             intrepreter_config=config.kPreserveAllTensors if keep_tensors else config.kAllocationRecording,
         )
-
-    @property
-    def inputs(self) -> list[Details]:
-        """Descriptions of the inputs."""
-        return self._describe(self._interpreter.get_input_details)
-
-    @property
-    def outputs(self) -> list[Details]:
-        """Descriptions of the outputs."""
-        return self._describe(self._interpreter.get_output_details)
+        self.inputs = _describe_all(self._interpreter.get_input_details)
+        self.outputs = _describe_all(self._interpreter.get_output_details)
 
     def run(self, *inputs: Values) -> list[Values]:
         """Run the model, see `Interpreter.run`."""
-        for number, values in enumerate(inputs):
-            shape = tuple(self._interpreter.get_input_details(number)["shape"])
-            self._interpreter.set_input(values.reshape(shape), number)
+        for number, values in enumerate(fit_inputs(inputs, self.inputs)):
+            self._interpreter.set_input(values, number)
         self._interpreter.invoke()
-        return self._every(lambda number: np.array(self._interpreter.get_output(number)))
+        return [np.array(self._interpreter.get_output(number)) for number in range(len(self.outputs))]
 
     def invoke(self) -> None:
         """Run the model on inputs as they are, which tells whether it runs at all."""
         self._interpreter.invoke()
 
     def tensor(self, index: int) -> Values:
-        """Return a copy of a tensor, see `Interpreter.tensor`."""
+        """Return a copy of a tensor, see `TracingInterpreter.tensor`."""
         return np.array(self._interpreter.GetTensor(int(index), 0)["tensor_data"])
 
-    def _describe(self, details: Any) -> list[Details]:
-        return self._every(details)
 
-    @staticmethod
-    def _every(get: Any) -> list[Any]:
-        """Collect what a function gives for 0, 1, ... until there is no more: TFLM does not say how many."""
-        found: list[Any] = []
+def _describe_all(describe: Callable[[int], Details]) -> list[Details]:
+    """Describe inputs or outputs 0, 1, ... until there is no more; TensorFlow Lite Micro does not say how many."""
+    found: list[Details] = []
+    with held_native_log():  # the end of the list is reported there as an error
         while True:
             try:
-                found.append(get(len(found)))
-            except (IndexError, RuntimeError, ValueError):
+                found.append(describe(len(found)))
+            except IndexError:
                 return found

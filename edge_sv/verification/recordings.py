@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from edge_sv.audio.samples import Audio, as_pcm
 from edge_sv.embedders.model import DEFAULT_MODEL, Model, load
 from edge_sv.errors import UsageError
-from edge_sv.verification.verifier import Decision, Verifier, VoicePrint, load_print
+from edge_sv.verification.verifier import Decision, make_verifier
+from edge_sv.verification.voice_print import VoicePrint, load_print
 
 
 def enroll(
@@ -39,7 +39,7 @@ def enroll(
     """
     if isinstance(recordings, str | Path):
         raise UsageError("enroll takes a list of recordings", hint=f"enroll([{str(recordings)!r}])")
-    verifier = _verifier(model)
+    verifier = make_verifier(_opened(model))
     rate = verifier.embedder.features.sample_rate
     return verifier.enroll([as_pcm(audio, sample_rate=rate) for audio in recordings], add_to=add_to, name=name)
 
@@ -69,7 +69,7 @@ def verify(
     >>> edge_sv.verify(ada, voices["ada_4"]).accepted, edge_sv.verify(ada, voices["dan_1"]).accepted
     (True, False)
     """
-    verifier = _verifier(model, threshold)
+    verifier = make_verifier(_opened(model), threshold=threshold)
     found = load_print(Path(voice_print)) if isinstance(voice_print, str | Path) else voice_print
     return verifier.verify(found, as_pcm(recording, sample_rate=verifier.embedder.features.sample_rate))
 
@@ -84,13 +84,9 @@ def compare(
     >>> edge_sv.compare(voices["ada_1"], voices["carl_1"]).accepted
     False
     """
-    opened = model if isinstance(model, Model) else load(model)
+    opened = _opened(model)
     return verify(enroll([one], model=opened), other, model=opened, threshold=threshold)
 
 
-def _verifier(model: Model | str | Path, threshold: float | None = None) -> Verifier:
-    opened = model if isinstance(model, Model) else load(model)
-    scoring = opened.scoring
-    if threshold is not None and scoring is not None:
-        scoring = replace(scoring, threshold=threshold, false_accept_rate=None)
-    return Verifier(opened.embedder, scoring, opened.cohort)
+def _opened(model: Model | str | Path) -> Model:
+    return model if isinstance(model, Model) else load(model)

@@ -17,7 +17,7 @@ import soundfile
 import soxr
 
 from edge_sv.system.bundled import assets_dir
-from edge_sv.verification.verifier import load_print, save_print
+from edge_sv.verification.voice_print import load_print, save_print
 
 VOICES = assets_dir() / "voices"
 ADA = [str(VOICES / f"ada_{i}.flac") for i in (1, 2, 3)]

@@ -24,6 +24,8 @@ from edge_sv.pipeline.check_generated_c import check_net_only_package
 from edge_sv.pipeline.check_lookup_tables import check_tables
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.plugins.table_writer import LookupModel, compress_tables
+from edge_sv.runtimes.interpreter import run_each
+from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.scoring.speech_sample import SpeechSample
 from edge_sv.system.array_types import Int8
 from edge_sv.tflite.flatbuffer import (
@@ -39,7 +41,7 @@ from edge_sv.tflite.flatbuffer import (
 from tests.int8_models import Int8Model
 from tests.nets import voices
 
-tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
 
 WIDTHS = range(1, 8)
 CHANNELS = 163
@@ -90,13 +92,11 @@ def compress(model: bytes) -> LookupModel:
 
 def run(model: bytes) -> Int8:
     """Outputs of TensorFlow Lite Micro at four random inputs."""
-    interpreter = tflite_micro.runtime.Interpreter.from_bytes(model, arena_size=1 << 22)
-    shape, outputs = tuple(interpreter.get_input_details(0)["shape"]), []
-    for seed in range(4):
-        interpreter.set_input(np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8), 0)
-        interpreter.invoke()
-        outputs.append(np.array(interpreter.get_output(0)))
-    return np.stack(outputs)
+    interpreter = TflmInterpreter(model)
+    shape = tuple(interpreter.inputs[0]["shape"])
+    return run_each(
+        interpreter, [np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8) for seed in range(4)]
+    )
 
 
 def assert_same_in_less(model: bytes, *, bits: int, tables: int) -> None:

@@ -216,7 +216,7 @@ def test_embeds_a_segment(glue: Glue, package: DevicePackage) -> None:
         features = rng.normal(0, 2, (50, 16)).astype(np.float32)
         embedding = np.empty(DIM, np.float32)
         assert glue.c.esv_model_embed(glue.model, _at(features), _at(embedding)) == 0
-        expected = glue.embedder.run(features)
+        expected = glue.embedder.run(features[np.newaxis])[0]
         np.testing.assert_allclose(embedding, expected / np.linalg.norm(expected), atol=1e-6)
 
 

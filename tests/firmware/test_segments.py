@@ -82,7 +82,9 @@ def test_agrees_with_the_desktop(device_library: ctypes.CDLL) -> None:
     for count in (5, 20, 47, 200):
         frames = random_frames(count)
         desktop = embed_features(
-            grid.dequantize(frames), rule, lambda segment: OUTPUT.dequantize(tiny_net(grid.quantize(segment)))
+            grid.dequantize(frames),
+            rule,
+            lambda segments: OUTPUT.dequantize(np.stack([tiny_net(segment) for segment in grid.quantize(segments)])),
         )
         np.testing.assert_allclose(Device(device_library, 10).embed(frames), desktop, atol=1e-6)
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from edge_sv.plugins.generator import common_sources
 from edge_sv.runtimes.generated_c import CompiledNet
 from edge_sv.runtimes.host_compiler import load_library
+from edge_sv.runtimes.interpreter import describe_tensor
 from edge_sv_converters.c_source.calls import Program
 from edge_sv_converters.c_source.emit import emit_static, whole_tensors
 from edge_sv_converters.c_source.plan import plan_apart
@@ -36,12 +36,16 @@ def trace_program(
     emitted = emit_static(program, prefix=PREFIX, banner="Traced.", plan=plan)
     files = {name: text.encode() for name, text in emitted.files.items()}
     library = load_library({**files, **common_sources(files)}, cache=cache)
-    net = CompiledNet(library, PREFIX)
-    net.invoke(inputs)
-    tensors = [*program.inputs, *(call.output for call in program.calls)]
-    return {
-        tensor.index: net.read(plan.offsets[tensor.index], tensor.num_bytes)
-        .view(np.dtype(tensor.dtype))
-        .reshape(tensor.shape)
-        for tensor in tensors
+    described = {
+        tensor.index: describe_tensor(tensor.index, tensor.shape, tensor.dtype)
+        for tensor in [*program.inputs, *(call.output for call in program.calls)]
     }
+    net = CompiledNet(
+        library,
+        PREFIX,
+        inputs=[described[tensor.index] for tensor in program.inputs],
+        outputs=[],
+        places={index: (details, plan.offsets[index]) for index, details in described.items()},
+    )
+    net.run(*inputs)
+    return {index: net.tensor(index) for index in described}

@@ -93,7 +93,7 @@ def test_the_embedding_is_the_mean_direction_of_its_segments() -> None:
     """Each segment weighs the same, however long its raw embedding is."""
     rule = SegmentRule(frames=10, hop_frames=10)
     raw = {0: [3.0, 0.0], 10: [0.0, 0.01], 20: [-5.0, 0.0]}
-    embedding = embed_features(ramp(30), rule, lambda segment: np.float32(raw[int(segment[0, 0])]))
+    embedding = embed_features(ramp(30), rule, lambda segments: np.float32([raw[int(s[0, 0])] for s in segments]))
     np.testing.assert_allclose(embedding, [0, 1], atol=1e-6)
     assert embedding.dtype == np.float32
 
@@ -101,16 +101,20 @@ def test_the_embedding_is_the_mean_direction_of_its_segments() -> None:
 @seeded
 @given(rules(), st.integers(1, 200))
 def test_an_embedding_has_length_one(rule: SegmentRule, num_frames: int) -> None:
-    embedding = embed_features(ramp(num_frames), rule, lambda s: np.array([1 + s[0, 0], s.mean(), 2], np.float32))
+
+    def run(segments: Float32) -> Float32:
+        return np.array([[1 + segment[0, 0], segment.mean(), 2] for segment in segments], np.float32)
+
+    embedding = embed_features(ramp(num_frames), rule, run)
     assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
 
 
 def test_the_net_sees_segments_of_its_length() -> None:
     shapes = []
 
-    def run(segment: Float32) -> Float32:
-        shapes.append(segment.shape)
-        return np.ones(3, np.float32)
+    def run(segments: Float32) -> Float32:
+        shapes.append(segments.shape)
+        return np.ones((len(segments), 3), np.float32)
 
     embed_features(ramp(345), SegmentRule(frames=100, hop_frames=50), run)
-    assert shapes == [(100, 2)] * 6
+    assert shapes == [(6, 100, 2)]

@@ -1,8 +1,8 @@
 """A net's int8 form next to its float form, for the tests of all net families.
 
 No trained weights are needed: weights are random, batch normalization is calibrated on the data, and "speakers" are
-seeded noise with an offset and a loudness of their own in each band. The converter is TensorFlow's, the interpreters
-are used as they come, so that nothing of the project's own conversion is taken for granted.
+seeded noise with an offset and a loudness of their own in each band. The converter is TensorFlow's, so that
+nothing of the project's own conversion is taken for granted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+from edge_sv.runtimes.interpreter import run_each
+from edge_sv.runtimes.litert import LiteRTInterpreter
+from edge_sv.runtimes.tflm import TflmInterpreter
+from edge_sv.tflite.quantization import TensorFormat
 
 if TYPE_CHECKING:
     import tf_keras
@@ -81,40 +86,25 @@ def preset() -> Callable[[str], tf_keras.Model]:
 @pytest.fixture(scope="session")
 def compare_int8() -> Callable[[tf_keras.Model], Int8Comparison]:
     """Calibrate a net with random weights, convert it, run it in both interpreters."""
-    tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' to run TFLM")
-    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' to run TFLM")
 
     def compare(model: tf_keras.Model) -> Int8Comparison:
         features = make_features(CALIBRATION + TEST, *model.input_shape[1:])
         calibrate_batch_norm(model, features[:CALIBRATION])
         data = _convert(model, features[:CALIBRATION])
-        reference = interpreter.Interpreter(
-            model_content=data, experimental_op_resolver_type=interpreter.OpResolverType.BUILTIN_REF
-        )
-        reference.allocate_tensors()
-        micro = tflite_micro.runtime.Interpreter.from_bytes(data, arena_size=4 << 20)
-        (source,), (target,) = reference.get_input_details(), reference.get_output_details()
-        litert, tflm, inputs = [], [], []
-        for item in features[CALIBRATION:]:
-            scale, zero_point = source["quantization"]
-            quantized = np.int8(np.clip(np.round(item[np.newaxis] / scale) + zero_point, -128, 127))
-            inputs.append(quantized[0])
-            reference.set_tensor(source["index"], quantized)
-            reference.invoke()
-            litert.append(reference.get_tensor(target["index"])[0])
-            micro.set_input(quantized, 0)
-            micro.invoke()
-            tflm.append(micro.get_output(0)[0])
-        scale, zero_point = target["quantization"]
-        embeddings = scale * (np.array(litert, np.float32) - zero_point)
+        reference, micro = LiteRTInterpreter(data, reference_kernels=True), TflmInterpreter(data)
+        (source,), (target,) = (map(TensorFormat.from_details, ends) for ends in (reference.inputs, reference.outputs))
+        inputs = source.quantize(features[CALIBRATION:])
+        litert, tflm = run_each(reference, inputs), run_each(micro, inputs)
+        embeddings = target.dequantize(litert)
         centre = model(features[:CALIBRATION], training=False).numpy().mean(axis=0)
         exact = model(features[CALIBRATION:], training=False).numpy()
         return Int8Comparison(
-            np.array(litert),
-            np.array(tflm),
+            litert,
+            tflm,
             _cosines(embeddings - centre, exact - centre),
             model=data,
-            inputs=np.array(inputs),
+            inputs=inputs,
         )
 
     return compare

@@ -10,7 +10,8 @@ import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact, load_artifact
 from edge_sv.artifacts.locate import locate
-from edge_sv.runtimes.interpreter import Interpreter, run_each
+from edge_sv.errors import DataError
+from edge_sv.runtimes.interpreter import TracingInterpreter, describe_tensor, fit_inputs, run_each
 from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.runtimes.tflm import TflmInterpreter
 
@@ -23,13 +24,19 @@ def constructs_one(node: ast.AST) -> bool:
     if not isinstance(node, ast.Call):
         return False
     called = ast.unparse(node.func)
-    return called.split(".")[-1] == "Interpreter" or called.endswith("Interpreter.from_bytes")
+    return called.split(".")[-1] == "Interpreter" or called.endswith(
+        ("Interpreter.from_bytes", "Interpreter.from_file")
+    )
+
+
+@pytest.mark.parametrize("call", ["m.Interpreter(x)", "Interpreter(x)", "r.Interpreter.from_bytes(x)"])
+def test_the_search_finds_constructions(call: str) -> None:
+    assert any(map(constructs_one, ast.walk(ast.parse(call))))
 
 
 def test_raw_interpreters_are_constructed_in_one_place_a_runtime() -> None:
-    sources = [
-        path for folder in ("edge_sv", "converters", "benchmarks") for path in (REPOSITORY / folder).rglob("*.py")
-    ]
+    folders = ("edge_sv", "converters", "benchmarks", "tests")
+    sources = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")]
     found = {
         path.relative_to(REPOSITORY).as_posix()
         for path in sources
@@ -45,7 +52,7 @@ def artifact() -> ModelArtifact:
     return load_artifact(path)
 
 
-def both(model: bytes, **options: bool) -> list[Interpreter]:
+def both(model: bytes, **options: bool) -> list[TracingInterpreter]:
     return [LiteRTInterpreter(model, reference_kernels=True, **options), TflmInterpreter(model, **options)]
 
 
@@ -76,6 +83,25 @@ def test_results_are_copies(artifact: ModelArtifact) -> None:
         kept = one.copy()
         interpreter.run(np.full(shape, 100, np.int8))
         assert np.array_equal(one, kept)
+
+
+def test_inputs_that_do_not_fit_are_refused(artifact: ModelArtifact) -> None:
+    frames = np.zeros((artifact.segments.frames, 80), np.int8)
+    for interpreter in both(artifact.model):
+        with pytest.raises(DataError, match="takes 1 inputs") as caught:
+            interpreter.run(frames, frames)
+        assert caught.value.details == {"got": "2 arrays"}
+        for wrong in (frames[1:], frames.astype(np.float32)):
+            with pytest.raises(DataError, match=r"input 0 is \(1, 200, 80, 1\) int8"):
+                interpreter.run(wrong)
+
+
+def test_inputs_are_reshaped_in_c_order() -> None:
+    wanted = [describe_tensor(0, (1, 2, 3), "int16"), describe_tensor(1, (), "float32")]
+    values = np.arange(6, dtype=np.int16).reshape(3, 2).T
+    first, second = fit_inputs([values, np.float32([5])], wanted)
+    assert first.flags.c_contiguous and first.tolist() == [[[0, 2, 4], [1, 3, 5]]]
+    assert second.shape == () and second == 5
 
 
 def test_run_each_stacks(artifact: ModelArtifact) -> None:

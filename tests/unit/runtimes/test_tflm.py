@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
@@ -20,6 +21,12 @@ def test_missing_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_too_small_an_arena_is_refused(tiny_artifact: ModelArtifact) -> None:
     with pytest.raises(RuntimeError):
         TflmInterpreter(tiny_artifact.model, arena_bytes=1024)
+
+
+def test_nothing_is_written_to_stderr(tiny_artifact: ModelArtifact, capfd: pytest.CaptureFixture[str]) -> None:
+    interpreter = TflmInterpreter(tiny_artifact.model)
+    interpreter.run(np.zeros(interpreter.inputs[0]["shape"], np.int8))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_it_runs_on_inputs_as_they_are(tiny_artifact: ModelArtifact) -> None:

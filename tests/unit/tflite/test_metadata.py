@@ -7,12 +7,12 @@ import contextlib
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DataError
+from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.metadata import embed, extract, strip
 
@@ -22,11 +22,7 @@ ENTRIES = st.dictionaries(
 
 
 def _run(model: bytes, segment: np.ndarray) -> np.ndarray:
-    interpreter = Interpreter(model_content=model)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], segment)
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    return LiteRTInterpreter(model).run(segment)[0]
 
 
 def test_model_computes_the_same_bits(tiny_artifact: ModelArtifact) -> None:

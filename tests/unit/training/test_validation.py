@@ -36,7 +36,7 @@ def test_eer_is_that_of_every_trial_scored_by_itself(corpus: Path, net: tf_keras
 
     def embed(name: str) -> np.ndarray:
         features = compute_features(read_recording(corpus / name), FEATURES)
-        return embed_features(features, RULE, lambda segment: net(segment[None, ..., None]).numpy()[0])
+        return embed_features(features, RULE, lambda segments: net(segments[..., None]).numpy())
 
     trials = read_trials(path)
     scores = np.array([embed(trial.enroll) @ embed(trial.test) for trial in trials])
@@ -63,7 +63,7 @@ def test_a_list_in_noise_is_one_more_list(corpus: Path, net: tf_keras.Model) -> 
 
     def embed(name: str) -> np.ndarray:
         pcm = noise.apply(name, read_recording(corpus / name), sample_rate=16000)
-        return embed_features(compute_features(pcm, FEATURES), RULE, lambda x: net(x[None, ..., None]).numpy()[0])
+        return embed_features(compute_features(pcm, FEATURES), RULE, lambda x: net(x[..., None]).numpy())
 
     trials = read_trials(corpus / "trials_dev.txt")
     scores = np.array([embed(trial.enroll) @ embed(trial.test) for trial in trials])
