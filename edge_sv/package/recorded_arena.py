@@ -1,4 +1,4 @@
-"""The arena of a model: measured where TensorFlow Lite Micro is installed, else as it was recorded for a bundled net."""
+"""The arena of a model: measured where TensorFlow Lite Micro is installed, else as recorded for a bundled net."""
 
 from __future__ import annotations
 
