@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge-sv[train]'")
 
 
 from edge_sv.analysis.summary import summarize_model
@@ -180,7 +180,7 @@ class TestPresets:
     def test_needs_tensorflow_and_says_so(self) -> None:
         result = edge_sv("ecapa-128", without_tensorflow=True)
         assert (result.returncode, result.stdout) == (6, "")
-        assert "pip install 'edge_sv[train]'" in result.stderr
+        assert "pip install 'edge-sv[train]'" in result.stderr
 
 
 class TestBadInput:

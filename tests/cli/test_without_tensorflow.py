@@ -99,3 +99,15 @@ def test_wheel_carries_what_it_needs_and_no_more(wheel: Path) -> None:
     assert any(name.startswith("edge_sv/_assets/voices/") for name in names)
     assert "edge_sv_converters/tflite.py" in names
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_report_and_analyses_go_on_and_list_what_they_could_not_show(base: Environment, tmp_path: Path) -> None:
+    report = json.loads(ok(base.run("edge-sv", "report", "resnet-nano", "--out", "report", "--json", cwd=tmp_path)))
+    left_out = {row["section"]: row["reason"] for row in report["left_out"]}
+    assert "matplotlib" in left_out["plots"] and "TensorFlow" in left_out["float nets"]
+    assert any(name.startswith("error by layer") for name in left_out)
+    assert (tmp_path / "report" / "report.html").stat().st_size > 10_000
+    ok(base.run("edge-sv", "analyze", "weights", "resnet-nano", cwd=tmp_path))
+    for command in (("analyze", "layers", "resnet-nano"), ("analyze", "weights", "resnet-nano", "--plot", "w.svg")):
+        result = base.run("edge-sv", *command, cwd=tmp_path)
+        assert result.returncode == 6 and "pip install" in result.stderr and "Traceback" not in result.stderr

@@ -41,7 +41,7 @@ from edge_sv.tflite.flatbuffer import (
 from tests.int8_models import Int8Model
 from tests.nets import voices
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 WIDTHS = range(1, 8)
 CHANNELS = 163

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
 from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load_ranges
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.net import net_sha256

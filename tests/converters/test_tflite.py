@@ -30,7 +30,7 @@ from edge_sv.tflite.flatbuffer import (
 )
 from tests.nets import FEATURES, SEGMENTS, convert, make_float_net, voice_calibration
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 from edge_sv.models.checkpoint import build_net, save_net
 from edge_sv.models.presets import PRESETS, describe_preset
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 from edge_sv_converters.wide_activations import make_io_int8
 
 from edge_sv.artifacts.artifact import ModelArtifact

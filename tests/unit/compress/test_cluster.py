@@ -20,7 +20,7 @@ from edge_sv.recipes.recipe import CompressionRecipe, LayerRule
 from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_data, tensor_name
 from tests.nets import make_float_net, voice_calibration, voices
 
-pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
 import tensorflow as tf
 import tf_keras
 

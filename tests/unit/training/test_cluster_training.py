@@ -16,7 +16,7 @@ from edge_sv.recipes.reading import load_recipe
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
 
-pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
 from edge_sv.models.checkpoint import NetDescription, build_net, load_net, net_config, save_net
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.fit import read_history
