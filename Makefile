@@ -41,13 +41,19 @@ test: setup tools ## Run the tests; ARGS="-m slow" or ARGS=tests/unit select oth
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: setup tools ## Check style, types, import order, the C code's format and what analyzers say of it.
+lint: setup tools ## Check style, types, import order, pictures and links of the docs, the C code's format and what analyzers say of it.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/draw_pictures.py --check
+	$(BIN)/mkdocs build --quiet --site-dir build/site
 	scripts/check-c-format
 	scripts/check-c
+
+.PHONY: docs
+docs: setup ## Make the documentation's site in build/site; open index.html, or `make docs ARGS=serve` for a server.
+	$(BIN)/mkdocs $(if $(ARGS),$(ARGS),build --site-dir build/site)
 
 .PHONY: format
 format: setup ## Rewrite Python and C in the house's format.

@@ -12,17 +12,17 @@ interrupted, and several of them may work on different nets. Needs the speech co
 from __future__ import annotations
 
 import functools
-import json
 import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
-from compression_table import FLOAT, METHODS, NETS, POOLED, REPOSITORY, RESULTS
+from compression_results import REPOSITORY, Result, read_results, write_result
+from compression_table import FLOAT, METHODS, NETS, POOLED
 
 from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact, load_artifact, save_artifact
 from edge_sv.artifacts.net import NET_FILE, WEIGHTS_FILE, is_net, net_sha256
@@ -43,7 +43,6 @@ from edge_sv.scoring.speech_sample import check_sample
 from edge_sv.scoring.trials import TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Float32
 from edge_sv.system.bundled import assets_dir
-from edge_sv.system.files import write_atomic
 from edge_sv.system.stage_cache import StageCache
 
 WORK = REPOSITORY / "build" / "compression"
@@ -51,8 +50,6 @@ OWN_RECIPES = {"sign_w1_ai8": str(REPOSITORY / "benchmarks/configs/sign_w1_ai8.t
 """Recipes that are no product of this package, only something to compare with."""
 CORPORA = ("so762", "sc12", "dsp20", "libri")
 SUBSETS = {"dsp20 zh": "trials_test_zh.txt", "dsp20 x": "trials_test_x.txt"}
-
-Result = dict[str, Any]
 
 
 def main(
@@ -62,7 +59,7 @@ def main(
     work: Annotated[Path, typer.Option(help="Keeps compressed nets and embeddings.")] = WORK,
     jobs: Annotated[int | None, typer.Option(help="Worker processes for embeddings; default: one a core.")] = None,
 ) -> None:
-    """Fine-tune, convert and evaluate; one JSON file for each net and recipe."""
+    """Fine-tune, convert and evaluate; rows for each net and recipe in one csv file."""
     folder = data or Path(os.environ.get("EDGE_SV_DATA", REPOSITORY.parent / "shared" / "data"))
     if not (folder / "index.csv").is_file():
         err_console().print(f"no speech corpora at {folder}: set EDGE_SV_DATA")
@@ -75,11 +72,11 @@ def main(
 
 def run_cell(net: str, recipe: str, data: Path, *, work: Path, cache: EmbeddingCache, jobs: int | None) -> None:
     """Make one net's result under one recipe, unless it is there."""
-    source, out = work / net, RESULTS / net / f"{recipe}.json"
+    source = work / net
     copy_net(assets_dir() / net, source)
     artifact = None if recipe == FLOAT else convert(source, recipe, data / "index.csv", work)
     identity = net_sha256(source) if artifact is None else artifact.sha256
-    if out.is_file() and json.loads(out.read_bytes()).get("identity") == identity:
+    if read_results().get((net, recipe), {}).get("identity") == identity:
         return
     open_net: Callable[[], Embedder] = (
         functools.partial(KerasEmbedder, source) if artifact is None else functools.partial(LiteRTEmbedder, artifact)
@@ -88,7 +85,7 @@ def run_cell(net: str, recipe: str, data: Path, *, work: Path, cache: EmbeddingC
         task = bar.add_task(f"{net} {recipe}")
         lists = evaluate(open_net, data, cache, jobs, lambda done, total: bar.update(task, completed=done, total=total))
     sizes = float_bytes(source) if artifact is None else model_bytes(artifact)
-    write_result(out, {"net": net, "recipe": recipe, "identity": identity, "bytes": sizes, "lists": lists})
+    write_result({"net": net, "recipe": recipe, "identity": identity, "bytes": sizes, "lists": lists})
 
 
 def copy_net(bundled: Path, place: Path) -> None:
@@ -177,12 +174,6 @@ def model_bytes(artifact: ModelArtifact) -> dict[str, int]:
     tables = compress_tables(artifact.model)
     packed = len(tables.model) if tables else len(artifact.model)
     return {"tflite": len(artifact.model), "tflm": packed, "c": generated.constant_bytes}
-
-
-def write_result(path: Path, result: Result) -> None:
-    """Write one cell's file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, (json.dumps({"schema_version": 1, **result}, indent=1) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -1,38 +1,32 @@
-"""What `compression.py` measured as a table, a csv file and a plot of bytes against EER.
+"""What `compression.py` measured as a table and a plot of bytes against EER.
 
     python benchmarks/compression_table.py
 
-Reads benchmarks/results/compression; writes docs/compression-table.md, docs/compression-table.csv,
-docs/compression-pareto.svg, and the README's short form of the table.
+Reads benchmarks/results/compression.csv; writes docs/compression-table.md, docs/compression-pareto.svg, and the
+short form of the table in docs/results.md.
 """
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from compression_results import REPOSITORY, Result, read_results
 from evaluate_table import splice
 from matplotlib import pyplot as plt
 
 from edge_sv.system.files import write_atomic
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-RESULTS = REPOSITORY / "benchmarks" / "results" / "compression"
 DOCS = REPOSITORY / "docs"
 NETS = ("resnet-thin", "resnet-nano", "df-resnet-small", "ecapa-small", "xvector-small")
 FLOAT, POOLED = "float", "pooled"
 MARKS = ("<!-- compression:begin -->", "<!-- compression:end -->")
 COLUMNS = ("so762", "sc12", "dsp20 zh", "dsp20 x", "libri", POOLED)
-FRONT = ("palette_w2_ai8", "palette_w3_ai8", "palette_w4_ai8", "static_wi8_ai8")
-"""One width for all layers, by k-means: what mixed precision is held against."""
 SHORT = (FLOAT, "static_wi8_ai8", "palette_w4_ai8", "mixed_w248_ai8", "palette_w2_ai8", "binary_w1_ai8")
-"""Rows of the README's short form."""
-MIXED = ("mixed_w234_ai8", "mixed_w248_ai8")
+"""Rows of the short form."""
 METHODS = {
     FLOAT: "float",
     "static_wi8_ai8": "8 bits after training",
@@ -51,23 +45,21 @@ METHODS = {
     "sign_w1_ai8": "signs, not trained",
 }
 """Recipe -> what it is called in the table, in its order."""
-Result = dict[str, Any]
 
 
 def main() -> None:
     """Write the files."""
-    results = read_results()
-    readme = REPOSITORY / "README.md"
-    write_atomic(readme, splice(readme.read_text(), short_table(results), MARKS).encode())
+    results = ordered_results()
+    page = REPOSITORY / "docs" / "results.md"
+    write_atomic(page, splice(page.read_text(), short_table(results), MARKS).encode())
     write_atomic(DOCS / "compression-table.md", markdown(results).encode())
-    write_atomic(DOCS / "compression-table.csv", to_csv(results).encode())
     write_atomic(DOCS / "compression-pareto.svg", plot(results))
 
 
-def read_results() -> list[Result]:
+def ordered_results() -> list[Result]:
     """Return the finished cells, in the order of the table."""
-    paths = [RESULTS / net / f"{recipe}.json" for net in NETS for recipe in METHODS]
-    return [json.loads(path.read_bytes()) for path in paths if path.is_file()]
+    cells = read_results()
+    return [cells[net, recipe] for net in NETS for recipe in METHODS if (net, recipe) in cells]
 
 
 def to_float(result: Result, results: list[Result]) -> tuple[str, str]:
@@ -125,56 +117,43 @@ def _interval(measured: Result) -> str:
     return f" ({100 * ends[0]:.1f}–{100 * ends[1]:.1f})" if ends else ""
 
 
-def to_csv(results: list[Result]) -> str:
-    """Write a line for each net, recipe and list, fractions and bytes."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["net", "recipe", "tflite_bytes", "tflm_bytes", "c_bytes", "list", "eer", "eer_low", "eer_high"])
-    for result in results:
-        sizes = [result.get("bytes", {}).get(form, "") for form in ("tflite", "tflm", "c")]
-        for name, measured in result.get("lists", {}).items():
-            low, high = measured["eer_ci"] or ("", "")
-            writer.writerow([result["net"], result["recipe"], *sizes, name, measured["eer"], low, high])
-    return stream.getvalue()
+def pareto(results: list[Result]) -> list[Result]:
+    """Return the results that no other one beats in both bytes and pooled EER, the smallest first."""
+    front: list[Result] = []
+    for result in sorted(results, key=lambda r: (flash(r), r["lists"][POOLED]["eer"])):
+        if not front or result["lists"][POOLED]["eer"] < front[-1]["lists"][POOLED]["eer"]:
+            front.append(result)
+    return front
 
 
 def plot(results: list[Result]) -> bytes:
-    """Draw bytes against pooled EER, one panel for each net: the front of single widths, and all others beside it."""
-    mpl.rcParams["svg.hashsalt"] = "edge_sv"
-    nets = [net for net in NETS if any(r["net"] == net for r in results)]
-    figure, axes = plt.subplots(len(nets), 1, figsize=(8, 3.2 * len(nets)), squeeze=False, layout="constrained")
-    for axis, net in zip(axes[:, 0], nets, strict=True):
-        _panel(axis, net, [r for r in results if r["net"] == net and r["recipe"] != "sign_w1_ai8"])
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    plt.close(figure)
+    """Draw bytes against pooled EER of all nets: the front of each net as a line, what it beats as faint points."""
+    settings = {"svg.hashsalt": "edge_sv", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
+    with mpl.rc_context(settings):
+        figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+        for number, net in enumerate(NETS):
+            _draw_net(axis, net, [r for r in results if r["net"] == net and r["recipe"] != "sign_w1_ai8"], f"C{number}")
+        axis.set(xscale="log", xlabel="kB of weights and tables in flash, generated C (float: 4 bytes a weight)")
+        axis.set(ylabel="pooled EER in %", ylim=(4, 10))
+        ticks = [25, 50, 100, 200, 400, 800, 1600]
+        axis.set_xticks(ticks, [str(tick) for tick in ticks])
+        axis.minorticks_off()
+        axis.grid(visible=True, alpha=0.3)
+        axis.legend(title="line: not beaten in both", frameon=False)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, facecolor="white")
+        plt.close(figure)
     return buffer.getvalue()
 
 
-def _panel(axis: Any, net: str, results: list[Result]) -> None:
-    front = [r for r in results if r["recipe"] in FRONT]
-    front.sort(key=flash)
-    axis.plot([flash(r) / 1000 for r in front], [100 * r["lists"][POOLED]["eer"] for r in front], color="0.6")
-    for result in results:
-        if result["recipe"] == FLOAT:
-            axis.axhline(100 * result["lists"][POOLED]["eer"], color="0.8", linestyle=":", label="float")
-            continue
-        eer, (low, high) = result["lists"][POOLED]["eer"], result["lists"][POOLED]["eer_ci"]
-        marker = "D" if result["recipe"] in MIXED else "o" if result["recipe"] in FRONT else "s"
-        colour = mpl.colormaps["tab20"](list(METHODS).index(result["recipe"]))
-        axis.errorbar(
-            flash(result) / 1000,
-            100 * eer,
-            yerr=[[100 * (eer - low)], [100 * (high - eer)]],
-            fmt=marker,
-            color=colour,
-            markersize=6,
-            elinewidth=0.6,
-            label=METHODS[result["recipe"]],
-        )
-    axis.set(title=net, xlabel="kB of weights and tables in flash, generated C", ylabel="pooled EER in %")
-    axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    axis.grid(visible=True, alpha=0.3)
+def _draw_net(axis: Any, net: str, results: list[Result], colour: str) -> None:
+    def places(rows: list[Result]) -> Any:
+        return np.array([(flash(row) / 1000, 100 * row["lists"][POOLED]["eer"]) for row in rows]).reshape(-1, 2).T
+
+    front = pareto(results)
+    axis.plot(*places(front), "o-", color=colour, markersize=5, linewidth=1.2, label=net)
+    beaten = [row for row in results if row not in front]
+    axis.plot(*places(beaten), "o", color=colour, markersize=4, alpha=0.3)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Evaluate nets on every test list, clean and in noise, and write the table of the README.
+"""Evaluate nets on every test list, clean and in noise, and write the tables of docs/results.md.
 
 Clean lists run in TensorFlow Lite Micro's interpreter, noisy ones in LiteRT, which is some ten times faster.
 Embeddings are kept as they come: stop it when you like, the next run goes on. Results go to
-benchmarks/results/evaluation.json and between the marks `<!-- table:begin -->` and `<!-- table:end -->` of README.md.
+benchmarks/results/evaluation.json and between the marks `<!-- table:begin -->` and `<!-- table:end -->` of
+docs/results.md.
 
 Run: python benchmarks/evaluate_table.py                    every converted net of assets/
      python benchmarks/evaluate_table.py --reference weights.npz      and the pretrained reference net, in float
@@ -69,11 +70,11 @@ def main(
     ] = None,
     out: Annotated[Path, typer.Option(help="Results as JSON.")] = REPOSITORY / "benchmarks/results/evaluation.json",
     readme: Annotated[str, typer.Option(help="File that holds the marks; empty: print the table.")] = str(
-        REPOSITORY / "README.md"
+        REPOSITORY / "docs/results.md"
     ),
     jobs: Annotated[int | None, typer.Option(help="Worker processes; default: one a core.")] = None,
 ) -> None:
-    """Evaluate nets on every test list and write the README's table."""
+    """Evaluate nets on every test list and write the tables of docs/results.md."""
     folder = data or Path(os.environ.get("EDGE_SV_DATA", REPOSITORY.parent / "shared" / "data"))
     if data is None and not (folder / "index.csv").is_file():
         err_console().print(f"no speech corpora at {folder}: nothing to evaluate; set EDGE_SV_DATA")
@@ -205,7 +206,7 @@ def splice(text: str, table: str, marks: tuple[str, str] = MARKS) -> str:
     """
     begin, end = (text.find(mark) for mark in marks)
     if begin < 0 or end < begin:
-        raise DataError("the README has no place for the table", hint=f"put a line {marks[0]} and a line {marks[1]}")
+        raise DataError("the page has no place for the table", hint=f"put a line {marks[0]} and a line {marks[1]}")
     return f"{text[: begin + len(marks[0])]}\n{table}{text[end:]}"
 
 

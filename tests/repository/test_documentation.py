@@ -183,6 +183,10 @@ def modules_with_examples() -> list[str]:
     )
 
 
+def test_there_are_docstring_examples() -> None:
+    assert {"edge_sv.embedders.model", "edge_sv.verification.recordings"} <= set(modules_with_examples())
+
+
 @pytest.mark.parametrize("name", modules_with_examples())
 def test_docstring_examples(name: str) -> None:
     module = importlib.import_module(name.removesuffix(".__init__"))
@@ -222,3 +226,27 @@ def parse(command: str, arguments: list[str]) -> None:
     parser = typer.main.get_command(single)
     assert isinstance(parser, TyperCommand)
     parser.make_context(command, list(arguments))
+
+
+PATH_IN_TEXT = re.compile(r"`((?:edge_sv|converters|targets|scripts|benchmarks|configs|tests)/[\w./-]*)`")
+LINK_IN_TEXT = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_paths_and_links_lead_somewhere(document: str) -> None:
+    text = (REPOSITORY / document).read_text()
+    folder = (REPOSITORY / document).parent
+    missing = [path for path in PATH_IN_TEXT.findall(text) if not (REPOSITORY / path).exists()]
+    missing += [link for link in LINK_IN_TEXT.findall(text) if not (folder / link).exists()]
+    assert not missing
+
+
+def test_a_newcomer_can_read_the_readme() -> None:
+    assert len((REPOSITORY / "README.md").read_text().split()) <= 900
+
+
+def test_pictures_are_small() -> None:
+    large = {
+        path.name: path.stat().st_size for path in (REPOSITORY / "docs").rglob("*.svg") if path.stat().st_size > 60_000
+    }
+    assert not large

@@ -1,4 +1,4 @@
-"""The README's table: written from results alone, and equal to the results that are in the repository."""
+"""The tables of docs/results.md: written from results alone, and equal to the results that are in the repository."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def test_the_table_goes_between_the_marks() -> None:
 def test_the_readme_shows_the_results_of_the_repository() -> None:
     if not RESULTS.is_file():
         pytest.skip("no results yet: python benchmarks/evaluate_table.py")
-    readme = (REPOSITORY / "README.md").read_text()
-    assert splice(readme, markdown(json.loads(RESULTS.read_text())["results"])) == readme
+    page = (REPOSITORY / "docs" / "results.md").read_text()
+    assert splice(page, markdown(json.loads(RESULTS.read_text())["results"])) == page
