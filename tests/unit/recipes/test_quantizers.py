@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sv.errors import UsageError
-from edge_sv.recipes.quantizers import GRIDS, METHODS, make_grid, quantize
+from edge_sv.recipes.grid import quantize
+from edge_sv.recipes.quantizers import GRIDS, METHODS, make_grid
 
 CASES = [(name, bits) for name in GRIDS for bits in METHODS[name].bits]
 
