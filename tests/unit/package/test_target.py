@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from edge_sv.cli.app import app
 from edge_sv.errors import DataError, UsageError
+from edge_sv.package.kind import find_kind
 from edge_sv.package.target import Target, list_targets, load_target
-from edge_sv.package.write import find_kind
 
 GOOD = 'description = "a board"\npackage = "tflite-micro"\nconverter = "tflite"\n'
 
