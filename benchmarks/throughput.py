@@ -30,7 +30,7 @@ from edge_sv.embedders.litert import LiteRTEmbedder
 from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.plugins.converter import Calibration, find_converter
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.system.array_types import Float32
 from edge_sv.system.native_log import held_native_log

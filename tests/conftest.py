@@ -34,8 +34,8 @@ def speech_data() -> Path:
 def tiny_artifact() -> ModelArtifact:
     """A converted net with random weights, fast: 50 frames of 16 mels to 24 numbers; AS-norm with a cohort."""
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    tf = pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
-    keras = pytest.importorskip("tf_keras", reason="pip install 'edge_sv[train]'")
+    tf = pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
+    keras = pytest.importorskip("tf_keras", reason="pip install 'edge-sv[train]'")
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(1)
     frames, mels, dim = 50, 16, 24

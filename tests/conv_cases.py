@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from edge_sv_converters.c_source.graph import Palette
+from edge_sv_converters.c_source.graph import Codebook
 from edge_sv_converters.c_source.operators import depthwise
 from edge_sv_converters.c_source.operators.conv import Geometry
 from edge_sv_converters.c_source.weights import (
     PackedWeights,
     fold_bias,
     pack_depthwise,
+    pack_indices,
     pack_int4,
     pack_int8,
-    pack_palette,
 )
 
 from edge_sv.emulation import Board, build_program, run_program
@@ -134,7 +134,7 @@ def _weights(shape: Shape, dims: tuple[int, ...], rng: np.random.Generator) -> t
     codebook = rng.integers(-128, 128, (rows, 1 << bits), dtype=np.int8)
     indices = rng.integers(0, 1 << bits, dims, dtype=np.uint8)
     weights = codebook[np.arange(shape.channels) % rows, indices.reshape(shape.channels, -1).T].T.reshape(dims)
-    return weights, pack_palette(Palette(indices, codebook, bits))
+    return weights, pack_indices(Codebook(indices, codebook, bits))
 
 
 def requantize(x: npt.NDArray[Any], multiplier: npt.NDArray[Any], shift: npt.NDArray[Any]) -> npt.NDArray[np.int64]:

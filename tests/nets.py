@@ -11,7 +11,7 @@ from edge_sv.audio.recording import read_recording
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.plugins.converter import Calibration, calibrate, find_converter
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.system.bundled import assets_dir
 
 FEATURES = FeatureConfig(num_mels=24)

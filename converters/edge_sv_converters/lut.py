@@ -34,7 +34,6 @@ from ai_edge_litert import schema_py_generated as schema
 from edge_sv.plugins.table_writer import LookupModel, TableUse
 from edge_sv.system.array_types import Int8, UInt8
 from edge_sv.tflite.flatbuffer import DECODE, operators, pack_model, parse_model, tensor_data, tensor_name, tensor_scale
-from edge_sv_converters.tflite import TfliteConverter
 
 COMPRESSED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 """Operators that read their weights when they run. CMSIS-NN's FULLY_CONNECTED may sum them before, undecoded."""
@@ -49,8 +48,8 @@ _NO_BUFFER = 0
 """By the schema always empty: a tensor on it is computed."""
 
 
-class LutConverter(TfliteConverter):
-    """The `lut` converter: makes the model as `tflite` does, and compresses it; see `edge_sv.plugins.table_writer`."""
+class LutTableWriter:
+    """The `lut` table writer: see `edge_sv.plugins.table_writer.TableWriter`."""
 
     def compress(self, model: bytes) -> LookupModel:
         """Write the weights that get smaller as lookup tables; same model, same bytes.

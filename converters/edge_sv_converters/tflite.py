@@ -26,6 +26,7 @@ from edge_sv.errors import DataError, UsageError
 from edge_sv.plugins.converter import Calibration
 from edge_sv.recipes.recipe import CompressionRecipe
 from edge_sv.system.array_types import Float32
+from edge_sv.system.extras import require_extras
 from edge_sv.system.native_log import held_native_log
 from edge_sv.tflite.flatbuffer import WEIGHTED, operators, pack_model, parse_model, profile_operators, tensor_name
 from edge_sv_converters.palettes import write_palettes
@@ -109,6 +110,7 @@ class TfliteConverter:
 
 
 def _load(net: Path) -> tuple[Any, Any, dict[str, Palette]]:
+    require_extras("train", purpose="converting a float net")
     with held_native_log():
         from edge_sv.models.checkpoint import load_net
 

@@ -129,7 +129,7 @@ def _svg(draw: Callable[[Any], None], height: float, *, width: float = WIDTH) ->
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ToolMissing("plots need matplotlib", hint="pip install 'edge_sv[plot]'") from error
+        raise ToolMissing("plots need matplotlib", hint="pip install 'edge-sv[plot]'") from error
     stream = io.BytesIO()
     with rc_context({"svg.hashsalt": "edge_sv", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}):
         figure = Figure(figsize=(width, height), layout="constrained")

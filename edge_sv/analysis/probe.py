@@ -241,7 +241,7 @@ def _need_sklearn() -> None:
     try:
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise ToolMissing("probing needs scikit-learn", hint="pip install 'edge_sv[analyze]'") from error
+        raise ToolMissing("probing needs scikit-learn", hint="pip install 'edge-sv[analyze]'") from error
 
 
 def _prepare(tasks: Sequence[Task], recordings: Sequence[DescribedRecording]) -> tuple[list[_Set], list[Skipped]]:

@@ -24,7 +24,7 @@ from edge_sv.analysis.weights import BITS, QUANTIZERS, find_float_net
 from edge_sv.artifacts.net import read_net
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule, normalize_length
-from edge_sv.recipes.quantizers import ALLOWED_BITS, make_grid, quantize
+from edge_sv.recipes.quantizers import METHODS, make_grid, quantize
 from edge_sv.runtimes.interpreter import run_each
 from edge_sv.runtimes.layer_trace import decibel
 from edge_sv.runtimes.litert import LiteRTInterpreter
@@ -107,7 +107,7 @@ def measure_rounding(
     float_model = convert_float(folder)
     weights = read_weights(float_model)
     wanted = _embed(float_model, segments)
-    forms = [(name, bits) for name in QUANTIZERS for bits in BITS if bits in ALLOWED_BITS[name]]
+    forms = [(name, bits) for name in QUANTIZERS for bits in BITS if bits in METHODS[name].bits]
 
     def run(form: tuple[str, int], layers: Iterable[str]) -> Float32:
         rounded = {layer: _round(weights[layer], *form) for layer in layers}

@@ -178,4 +178,4 @@ def _embedded_features(path: Path) -> FeatureConfig | None:
 
 
 def _needs_tensorflow(message: str, error: ImportError) -> ToolMissing:
-    return ToolMissing(message, details={"got": str(error)}, hint="pip install 'edge_sv[train]'")
+    return ToolMissing(message, details={"got": str(error)}, hint="pip install 'edge-sv[train]'")

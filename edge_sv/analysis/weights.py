@@ -19,7 +19,7 @@ from edge_sv.artifacts.locate import ModelKind, locate
 from edge_sv.artifacts.net import read_net
 from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, UsageError
-from edge_sv.recipes.quantizers import ALLOWED_BITS, make_grid, quantize
+from edge_sv.recipes.quantizers import METHODS, make_grid, quantize
 from edge_sv.system.array_types import Float32, Float64
 from edge_sv.system.npz import read_arrays
 
@@ -181,7 +181,7 @@ def measure_losses(kernel: Float32) -> dict[str, float]:
     energy = max(float(np.sum(kernel.astype(np.float64) ** 2)), 1e-30)
     losses = {}
     for name in QUANTIZERS:
-        for bits in (bits for bits in BITS if bits in ALLOWED_BITS[name]):
+        for bits in (bits for bits in BITS if bits in METHODS[name].bits):
             rounded = quantize(kernel, make_grid(name, kernel, bits)).weights()
             losses[f"{name}/{bits}"] = float(np.sum((kernel - rounded).astype(np.float64) ** 2)) / energy
     return losses

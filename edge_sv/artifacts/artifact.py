@@ -1,12 +1,15 @@
 """A converted model and everything needed to use it: one value in memory, one folder on disk.
 
-The folder holds `artifact.json` (everything but bytes), `model.tflite` and, where the default scoring normalizes
-against a cohort, `cohort.npz` (int8 embeddings and their scale). `artifact.json` states the sha256 of the others.
+The folder holds `artifact.json` (everything but bytes), the model and, where the default scoring normalizes against a
+cohort, `cohort.npz` (int8 embeddings and their scale). The model is `model.tflite`; one whose weights have few values
+is `model.tflite.xz`, which takes about as many bits a weight as an index into its codebook has. `artifact.json` states
+the sha256 of the model as it is unpacked, and of the cohort.
 """
 
 from __future__ import annotations
 
 import json
+import lzma
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +28,14 @@ ARTIFACT_FILE = "artifact.json"
 COMPRESSED_DIR = "compressed"
 """Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
 SCHEMA_VERSION = 1
+MODEL_FILE, PACKED_SUFFIX = "model.tflite", ".xz"
+WORTH_PACKING = 0.75
+"""A model is packed where it takes less than this share of its bytes: an int8 net does not, a palette does."""
+LEAST_SAVED = 16 << 10
+"""Bytes below which packing is not worth another kind of file."""
+LARGEST_MODEL = 256 << 20
+MEMORY_LIMIT = 128 << 20
+"""Bytes that unpacking may take; the strongest preset needs half of them."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +98,19 @@ class _Manifest(BaseModel):
 
 def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
     """Return file name -> content of an artifact's folder; same artifact, same bytes."""
-    files = {"model.tflite": artifact.model}
+    model_file, packed = _pack(artifact.model)
+    files = {model_file: packed}
+    stated = {"model": {"file": model_file, "sha256": artifact.sha256}}
     if artifact.cohort is not None:
         files["cohort.npz"] = artifact.cohort.to_bytes()
-    stated = {name: {"file": name, "sha256": sha256_bytes(data)} for name, data in files.items()}
+        stated["cohort"] = {"file": "cohort.npz", "sha256": sha256_bytes(files["cohort.npz"])}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": artifact.name,
         "kind": artifact.kind,
         "recipe": artifact.recipe,
-        "model": stated["model.tflite"],
-        "cohort": stated.get("cohort.npz"),
+        "model": stated["model"],
+        "cohort": stated.get("cohort"),
         "embedding_dim": artifact.embedding_dim,
         "scoring": None if artifact.scoring is None else artifact.scoring.to_dict(),
         "segments": asdict(artifact.segments),
@@ -165,9 +178,30 @@ def _read_stated(folder: Path, stated: _File) -> bytes:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    if path.suffix == PACKED_SUFFIX:
+        data = _unpack(path, data)
     if sha256_bytes(data) != stated.sha256:
         raise _damaged(path, f"sha256 {sha256_bytes(data)[:12]}..., {ARTIFACT_FILE} states {stated.sha256[:12]}...")
     return data
+
+
+def _pack(model: bytes) -> tuple[str, bytes]:
+    """Return the model's file name and content, packed where that saves a quarter; same model, same bytes."""
+    packed = lzma.compress(model, format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
+    worth = len(packed) < min(WORTH_PACKING * len(model), len(model) - LEAST_SAVED)
+    return (f"{MODEL_FILE}{PACKED_SUFFIX}", packed) if worth else (MODEL_FILE, model)
+
+
+def _unpack(path: Path, packed: bytes) -> bytes:
+    """Unpack a model, at most LARGEST_MODEL bytes of it: a small file may promise more than memory holds."""
+    unpacker = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=MEMORY_LIMIT)
+    try:
+        model = unpacker.decompress(packed, max_length=LARGEST_MODEL)
+    except lzma.LZMAError as error:
+        raise _damaged(path, str(error)) from error
+    if not unpacker.eof:
+        raise _damaged(path, f"more than {LARGEST_MODEL:,} bytes, or cut off")
+    return model
 
 
 def _damaged(path: Path, got: str) -> DataError:

@@ -8,16 +8,9 @@ import typer
 from rich.table import Table
 
 from edge_sv.cli.output import JsonOption, out_console, print_json
-from edge_sv.recipes.quantizers import QUANTIZERS
-from edge_sv.recipes.recipe import (
-    FLOAT,
-    CompressionRecipe,
-    FineTuning,
-    LayerRule,
-    MixedBitWidths,
-    load_recipe,
-    recipe_names,
-)
+from edge_sv.recipes.quantizers import METHODS
+from edge_sv.recipes.reading import load_recipe, recipe_names
+from edge_sv.recipes.recipe import FLOAT, CompressionRecipe, FineTuning, LayerRule, MixedBitWidths
 
 
 def command(
@@ -63,18 +56,10 @@ def _explain(recipe: CompressionRecipe) -> None:
     console.print(_training(recipe.fine_tuning), markup=False, soft_wrap=True)
 
 
-_TRAINED = {
-    "fake_quant": "Space values evenly, a scale for each output channel; activations are rounded in training, too",
-    "cluster": "Train values that many weights share; activations are rounded in training, too",
-}
-
-
 def _values(rule: LayerRule) -> str:
     if rule.quantizer is None:
         return "the converter's: evenly spaced, a scale for each output channel"
-    described = QUANTIZERS[rule.quantizer].__doc__ if rule.quantizer in QUANTIZERS else _TRAINED[rule.quantizer]
-    first = (described or "").partition("\n")[0].rstrip(".")
-    return f"{rule.quantizer}, by {rule.granularity}: {first}"
+    return f"{rule.quantizer}, by {rule.granularity}: {METHODS[rule.quantizer].description}"
 
 
 def _widths(mixed: MixedBitWidths) -> str:

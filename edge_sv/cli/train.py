@@ -59,7 +59,7 @@ def command(
       tensorboard --logdir runs/mine
     """
     if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("tf_keras") is None:
-        raise ToolMissing("training needs TensorFlow", hint="pip install 'edge_sv[train]'")
+        raise ToolMissing("training needs TensorFlow", hint="pip install 'edge-sv[train]'")
     from edge_sv.training.config import read_config
 
     run = read_config(config)

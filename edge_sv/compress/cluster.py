@@ -153,7 +153,7 @@ class Clustered(QuantizationAware):
         return replace(extras, figures={**extras.figures, "complete": float(self._phase.rounds)})
 
 
-def cluster_method(model: tf_keras.Model, recipe: CompressionRecipe, *, epochs: int) -> Clustered:
+def cluster_method(model: tf_keras.Model, recipe: CompressionRecipe, epochs: int) -> Clustered:
     """Read off a recipe which kernels are clustered; convolutions without a rule are rounded to 8 bits.
 
     Args:

@@ -21,23 +21,15 @@ import numpy as np
 import tf_keras
 
 from edge_sv.compress.method import Crops, Extras
+from edge_sv.compress.net_bytes import net_bytes, sign_flipped_channels, weight_costs
 from edge_sv.compress.sensitivity import MEASURES, Progress, ResultJournal
 from edge_sv.compress.straight_through import CompressedConv2D, NetCompression, find_layers
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import encode_weights
+from edge_sv.plugins.weight_bytes import WeightBytes, total_bytes
 from edge_sv.recipes.bit_allocation import BitAllocation, Choice, allocate
 from edge_sv.recipes.quantizers import make_grid, quantize
 from edge_sv.recipes.recipe import CONVERTER_BITS, CompressionRecipe, LayerRule, MixedBitWidths
-from edge_sv.recipes.weight_bytes import (
-    WIDTHS,
-    WeightBytes,
-    int8_bytes,
-    net_bytes,
-    palette_bytes,
-    shared_bytes,
-    sign_flipped_channels,
-    total_bytes,
-)
 from edge_sv.system.array_types import Float32
 from edge_sv.system.files import sha256_bytes
 
@@ -174,29 +166,30 @@ class MixedForm:
 def _round_layer(model: tf_keras.Model, name: str, rule: LayerRule, mixed: MixedBitWidths) -> dict[int, _Rounded]:
     """Round a layer to every width that it may have: bits -> kernel and bytes."""
     assert rule.quantizer is not None, "find_layers finds those that have one"
-    kernel = _kernel(model, name)
+    kernel, costs = _kernel(model, name), weight_costs()
     forms = {}
     for bits in mixed.bits:
         if bits > rule.weights:
             continue
         if bits == CONVERTER_BITS:
-            forms[bits] = _Rounded(_int8(kernel), int8_bytes(kernel.shape))
+            forms[bits] = _Rounded(_int8(kernel), costs.int8(kernel.shape))
         else:
             palette = quantize(
                 kernel, make_grid(rule.quantizer, kernel, bits, per_channel=rule.granularity == "channel")
             )
-            forms[bits] = _Rounded(
-                palette.weights(), palette_bytes(palette, sign_flipped=sign_flipped_channels(model, name))
-            )
+            flipped = sign_flipped_channels(model, name)
+            forms[bits] = _Rounded(palette.weights(), costs.palette(palette, sign_flipped=flipped))
     return forms
 
 
 def _mean_bytes(model: tf_keras.Model, rules: Collection[str], mixed: MixedBitWidths) -> int:
     """Return what the layers take at the mean bits, between two widths in proportion."""
     shapes = [model.get_layer(name).kernel.shape for name in rules]
-    sizes = [total_bytes(shared_bytes(tuple(shape), bits) for shape in shapes) for bits in WIDTHS]
+    costs = weight_costs()
+    widths = costs.bit_widths
+    sizes = [total_bytes(costs.shared_codebook(tuple(shape), bits) for shape in shapes) for bits in widths]
     assert mixed.mean_bits is not None, "a recipe has it, or a budget"
-    return int(np.interp(mixed.mean_bits, WIDTHS, sizes))
+    return int(np.interp(mixed.mean_bits, widths, sizes))
 
 
 def _kernel(model: tf_keras.Model, name: str) -> Float32:

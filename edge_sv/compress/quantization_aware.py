@@ -235,7 +235,7 @@ def measure_ranges(model: tf_keras.Model, plan: Activations, crops: Float32) -> 
     return {group: (low, high) if high > low else (low, low + 1.0) for group, (low, high) in ranges.items()}
 
 
-def quantization_aware_method(model: tf_keras.Model, recipe: CompressionRecipe) -> QuantizationAware:
+def quantization_aware_method(model: tf_keras.Model, recipe: CompressionRecipe, _epochs: int = 0) -> QuantizationAware:
     """Read off a recipe which kernels have how many bits; convolutions without a rule have 8.
 
     Raises:

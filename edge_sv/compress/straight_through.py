@@ -110,7 +110,7 @@ class NetCompression:
         return palettes
 
 
-def straight_through_method(model: tf_keras.Model, recipe: CompressionRecipe) -> NetCompression:
+def straight_through_method(model: tf_keras.Model, recipe: CompressionRecipe, _epochs: int = 0) -> NetCompression:
     """Make the grids that a recipe asks for from a float net's weights.
 
     Raises:

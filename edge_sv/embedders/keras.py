@@ -35,7 +35,7 @@ class KerasEmbedder:
                 from edge_sv.models.checkpoint import load_net
         except ImportError as error:
             raise ToolMissing(
-                "TensorFlow is not usable here", details={"got": str(error)}, hint="pip install 'edge_sv[train]'"
+                "TensorFlow is not usable here", details={"got": str(error)}, hint="pip install 'edge-sv[train]'"
             ) from error
         with held_native_log():
             self._model, description = load_net(folder)

@@ -1,4 +1,4 @@
-"""What a device must compute, bit for bit: the twins of its front end, its net and its sums, on this computer."""
+"""What a device must compute, bit for bit: the reference of its front end, its net and its sums, on this computer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.emulation.device import EmulatedEmbedding
-from edge_sv.errors import ToolMissing
 from edge_sv.frontend.on_device import device_frames
-from edge_sv.runtimes.interpreter import Interpreter, run_each
-from edge_sv.runtimes.litert import LiteRTInterpreter
-from edge_sv.runtimes.tflm import TflmInterpreter
+from edge_sv.runtimes.exact import exact_interpreter
+from edge_sv.runtimes.interpreter import run_each
 from edge_sv.system.array_types import Float32, Int16
 from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.tflm_operators import tensor_formats
@@ -51,7 +49,7 @@ class ExpectedDevice:
     def __init__(self, artifact: ModelArtifact, *, fixed: bool) -> None:
         self.artifact, self.fixed = artifact, fixed
         self.input, self.output = tensor_formats(parse_model(artifact.model))
-        self._net = _reference(artifact)
+        self._net = exact_interpreter(artifact.model)
 
     def embed(self, pcm: Int16) -> EmulatedEmbedding:
         """Compute what `EmulatedDevice.embed` must return for a recording, (num_samples,) int16."""
@@ -88,11 +86,3 @@ def mean_embedding(segments: Float32) -> Float32:
 def _normalize(embedding: Float32) -> Float32:
     squares = np.cumsum(embedding * embedding, dtype=np.float32)[-1]
     return np.asarray(embedding / np.maximum(np.sqrt(squares), np.float32(1e-12)), np.float32)
-
-
-def _reference(artifact: ModelArtifact) -> Interpreter:
-    """Return the net in TensorFlow Lite Micro, or in LiteRT's reference kernels, which compute the same."""
-    try:
-        return TflmInterpreter(artifact.model)
-    except ToolMissing:
-        return LiteRTInterpreter(artifact.model, reference_kernels=True)

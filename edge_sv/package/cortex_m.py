@@ -15,15 +15,16 @@ from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe,
 from edge_sv.package.device_memory import features_bytes, memory_bytes
 from edge_sv.package.golden_vectors import GoldenVector, make_vectors
 from edge_sv.package.render import render_folder
-from edge_sv.package.target import Target, load_target
+from edge_sv.package.target import Target, load_target, template_folder
 from edge_sv.package.tflite_micro import cohort_values
-from edge_sv.plugins.generator import CodeOptions, GeneratedNet, PlanName, find_generator
-from edge_sv.runtimes.tflm import TflmInterpreter
+from edge_sv.plugins.generator import DEFAULT_GENERATOR, CodeOptions, GeneratedNet, PlanName, find_generator
+from edge_sv.runtimes.exact import exact_interpreter
 from edge_sv.system.bundled import targets_dir
 from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.tflm_operators import tensor_formats, used_operators
 
-GENERATOR = "c_source"
+KIND = "cortex-m"
+GENERATOR = DEFAULT_GENERATOR
 CODE_BYTES = 30_000
 """Front end with tables, a ResNet's kernels, runtime, store and protocol on a Cortex-M4F (GCC 12, -O2): an estimate;
 `edge-sv emulate` measures it."""
@@ -38,46 +39,49 @@ _PREFIX = "PREFIX"
 """Stands for the prefix in the names of template files."""
 
 
-def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
-    """Say what the package costs; see `write.estimate_footprint`."""
-    grid, _ = tensor_formats(parse_model(artifact.model))
-    check_streamable(artifact.features, grid)
-    net = generate(artifact, code)
-    cohort = cohort_values(artifact)
-    return Footprint(
-        model_bytes=net.constant_bytes,
-        cohort_bytes=0 if cohort is None else cohort.size,
-        code_bytes=CODE_BYTES,
-        state_bytes=net.ram_bytes,
-        buffer_bytes=runtime_bytes(artifact, net.ram_bytes),
-    )
+class CortexMPackage:
+    """The `cortex-m` kind of package, see `edge_sv.package.write.PackageKind`."""
 
+    def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
+        """Say what the package costs; see `write.estimate_footprint`."""
+        grid, _ = tensor_formats(parse_model(artifact.model))
+        check_streamable(artifact.features, grid)
+        net = generate(artifact, code)
+        cohort = cohort_values(artifact)
+        return Footprint(
+            model_bytes=net.constant_bytes,
+            cohort_bytes=0 if cohort is None else cohort.size,
+            code_bytes=CODE_BYTES,
+            state_bytes=net.ram_bytes,
+            buffer_bytes=runtime_bytes(artifact, net.ram_bytes),
+        )
 
-def make_files(
-    artifact: ModelArtifact,
-    target: Target,
-    footprint: Footprint,
-    check: Mapping[str, Any] | None,
-    code: CodeOptions,
-) -> dict[str, bytes]:
-    """Make all files of the package, path -> content."""
-    model = parse_model(artifact.model)
-    formats, kinds = tensor_formats(model), used_operators(model)
-    golden = make_vectors(artifact, formats, TflmInterpreter(artifact.model))
-    manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
-    net = generate(artifact, code)
-    manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})
-    files = _files(artifact, manifest, net, code, golden=golden)
-    return seal(manifest, {MODEL_FILE: artifact.model, **files, **common_files(artifact, golden)})
+    def make_files(
+        self,
+        artifact: ModelArtifact,
+        target: Target,
+        footprint: Footprint,
+        check: Mapping[str, Any] | None,
+        code: CodeOptions,
+    ) -> dict[str, bytes]:
+        """Make all files of the package, path -> content."""
+        model = parse_model(artifact.model)
+        formats, kinds = tensor_formats(model), used_operators(model)
+        golden = make_vectors(artifact, formats, exact_interpreter(artifact.model))
+        manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
+        net = generate(artifact, code)
+        manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})
+        files = _files(artifact, target, manifest, net, code, golden=golden)
+        return seal(manifest, {MODEL_FILE: artifact.model, **files, **common_files(artifact, golden)})
 
 
 def source_files(artifact: ModelArtifact, code: CodeOptions) -> dict[str, bytes]:
     """Make a package's `include` and `src`: all that a program for the device is compiled from."""
-    model = parse_model(artifact.model)
+    model, target = parse_model(artifact.model), load_target(KIND)
     manifest = describe(
         artifact,
-        load_target("cortex-m"),
-        measure(artifact, code),
+        target,
+        CortexMPackage().measure(artifact, code),
         formats=tensor_formats(model),
         operators=used_operators(model),
         golden=(),
@@ -85,7 +89,7 @@ def source_files(artifact: ModelArtifact, code: CodeOptions) -> dict[str, bytes]
     )
     net = generate(artifact, code)
     manifest = manifest.model_copy(update={"generated": describe_generated(net, code)})
-    files = _files(artifact, manifest, net, code, golden=())
+    files = _files(artifact, target, manifest, net, code, golden=())
     return {name: data for name, data in files.items() if name.split("/")[0] in ("include", "src")}
 
 
@@ -121,9 +125,9 @@ def describe_generated(net: GeneratedNet, code: CodeOptions) -> schema.Generated
     )
 
 
-def render_package(context: Mapping[str, Any]) -> dict[str, bytes]:
-    """Render this kind's templates."""
-    rendered = render_folder(targets_dir() / "cortex-m" / "package", {**context, "small_sources": SMALL_SOURCES})
+def render_package(target: Target, context: Mapping[str, Any]) -> dict[str, bytes]:
+    """Render this kind's templates, or the target's own."""
+    rendered = render_folder(template_folder(target, KIND), {**context, "small_sources": SMALL_SOURCES})
     return {name.replace(_PREFIX, context["prefix"]): data for name, data in rendered.items()}
 
 
@@ -136,6 +140,7 @@ def device_sources() -> dict[str, bytes]:
 
 def _files(
     artifact: ModelArtifact,
+    target: Target,
     manifest: schema.Manifest,
     net: GeneratedNet,
     code: CodeOptions,
@@ -154,7 +159,7 @@ def _files(
         "golden": golden,
     }
     generated = {**net.files, f"src/{code.prefix}_features.c": features.encode()}
-    return {**device_sources(), **generated, **render_package(context)}
+    return {**device_sources(), **generated, **render_package(target, context)}
 
 
 @lru_cache(maxsize=4)

@@ -147,7 +147,7 @@ def write_net_only_package(
         MODEL_FILE: net.model,
         **common_sources(generated.files),
         **generated.files,
-        **render_package(context),
+        **render_package(target, context),
         **license_files(),
         **{f"golden/{v.name}/{name}": data for v in vectors for name, data in v.files().items()},
     }

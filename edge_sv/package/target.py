@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from edge_sv.errors import DataError, unknown_name
 from edge_sv.system.bundled import targets_dir
 
 TARGET_FILE = "target.toml"
+PACKAGE_FOLDER = "package"
+"""Of a target's folder: the templates of its packages."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Target:
     Args:
         name: what `--target` takes; the folder's name.
         description: one line for people.
-        package: kind of package, `tflite-micro`, `cortex-m` or `tflite`.
+        package: kind of package, a plug-in of the group `edge_sv.packages`: `tflite-micro`, `cortex-m`, `tflite`.
+        templates: folder of the templates that the package is rendered from: a bundled target's name, or a folder
+            beside a target.toml of your own; None: the kind's own.
         converter: name of the converter plug-in that makes the model file.
         cpu: core, as GCC's -mcpu writes it.
         clock_hz: clock of that core.
@@ -57,6 +61,7 @@ class Target:
     description: str
     package: str
     converter: str
+    templates: str | None = None
     cpu: str | None = None
     clock_hz: int | None = None
     flash_bytes: int | None = None
@@ -84,6 +89,7 @@ class _TargetFile(BaseModel):
     description: str
     package: str
     converter: str
+    templates: str | None = None
     cpu: str | None = None
     clock_hz: int | None = Field(default=None, gt=0)
     flash_bytes: int | None = Field(default=None, gt=0)
@@ -106,7 +112,7 @@ def read_target(path: Path) -> Target:
         DataError: the file is missing, is not TOML, or has an unknown, missing or impossible field.
     """
     try:
-        return _TargetFile.model_validate(tomllib.loads(path.read_text())).to_target(path.resolve().parent.name)
+        target = _TargetFile.model_validate(tomllib.loads(path.read_text())).to_target(path.resolve().parent.name)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -116,6 +122,13 @@ def read_target(path: Path) -> Target:
         where = ".".join(str(part) for part in first["loc"])
         known = ", ".join(_TargetFile.model_fields)
         raise DataError(f"{path}: {where}: {first['msg']}", details={"known": known}) from error
+    if target.templates is None:
+        return target
+    beside = path.resolve().parent / target.templates
+    folder = beside if beside.is_dir() else targets_dir() / target.templates / PACKAGE_FOLDER
+    if not folder.is_dir():
+        raise DataError(f"{path} names templates that are not there", details={"tried": f"{beside}, {folder}"})
+    return replace(target, templates=str(folder))
 
 
 def list_targets() -> list[Target]:
@@ -145,3 +158,13 @@ def _bundled() -> dict[str, Path]:
     folder = targets_dir()
     files = [*sorted(folder.glob(f"*/{TARGET_FILE}")), *sorted(folder.glob(f"boards/*/{TARGET_FILE}"))]
     return {path.parent.name: path for path in files}
+
+
+def template_folder(target: Target, kind: str) -> Path:
+    """Return the folder of the templates that a package for a target is rendered from.
+
+    Args:
+        target: may name its own.
+        kind: of the package, whose templates are taken otherwise.
+    """
+    return Path(target.templates) if target.templates else targets_dir() / kind / PACKAGE_FOLDER

@@ -13,12 +13,12 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.package.budget import Footprint, buffer_bytes, estimate_code, object_bytes
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, describe_lookup, seal
 from edge_sv.package.golden_vectors import make_vectors
+from edge_sv.package.recorded_arena import find_arena
 from edge_sv.package.render import render_folder
-from edge_sv.package.target import Target
+from edge_sv.package.target import Target, template_folder
 from edge_sv.plugins.generator import CodeOptions
 from edge_sv.plugins.table_writer import compress_tables
-from edge_sv.runtimes.tflm import TflmInterpreter
-from edge_sv.runtimes.tflm_arena import measure_arena
+from edge_sv.runtimes.exact import exact_interpreter
 from edge_sv.system.array_types import Int8
 from edge_sv.system.bundled import targets_dir
 from edge_sv.tflite.flatbuffer import parse_model, profile_operators
@@ -29,18 +29,51 @@ SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_square_r
 """What the package takes from targets/common."""
 
 
-def measure(artifact: ModelArtifact, code: CodeOptions) -> Footprint:
-    """Say what the package costs, the arena measured; see `write.estimate_footprint`.
+class TfliteMicroPackage:
+    """The `tflite-micro` kind of package, see `edge_sv.package.write.PackageKind`."""
 
-    Lookup tables are taken when they save flash, the code that expands them included. They cost RAM: the weights of a
-    layer are expanded before it runs.
-    """
-    plain = _measure(artifact)
-    lookup = compress_tables(artifact.model) if code.lookup_tables else None
-    if lookup is None:
-        return plain
-    compact = _measure(with_tables(artifact))
-    return replace(compact, plain=plain) if compact.flash_bytes < plain.flash_bytes else plain
+    def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
+        """Say what the package costs, the arena measured; see `write.estimate_footprint`.
+
+        Lookup tables are taken when they save flash, the code that expands them included. They cost RAM: the weights
+        of a layer are expanded before it runs.
+        """
+        plain = _measure(artifact)
+        lookup = compress_tables(artifact.model) if code.lookup_tables else None
+        if lookup is None:
+            return plain
+        compact = _measure(with_tables(artifact))
+        return replace(compact, plain=plain) if compact.flash_bytes < plain.flash_bytes else plain
+
+    def make_files(
+        self,
+        artifact: ModelArtifact,
+        target: Target,
+        footprint: Footprint,
+        check: Mapping[str, Any] | None,
+        code: CodeOptions,
+    ) -> dict[str, bytes]:
+        """Make all files of the package, path -> content."""
+        plain, artifact = artifact, artifact if footprint.plain is None else with_tables(artifact)
+        model = parse_model(artifact.model)
+        formats, kinds = tensor_formats(model), used_operators(model)
+        golden = make_vectors(artifact, formats, exact_interpreter(plain.model))
+        manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
+        manifest = manifest.model_copy(update={"lookup": describe_lookup(plain, footprint)})
+        cohort = cohort_values(artifact)
+        own = ("esv_model.cc", "esv_model_data.c", *(() if cohort is None else ("esv_cohort.c",)))
+        context = {
+            "manifest": manifest,
+            "banner": banner(artifact),
+            "model": artifact.model,
+            "methods": resolver_methods(kinds),
+            "cohort_values": cohort,
+            "golden": golden,
+            "sources": [f"src/{name}" for name in sorted((*SHARED_SOURCES, *own))],
+        }
+        files = {MODEL_FILE: artifact.model, **_shared_files(), **common_files(artifact, golden)}
+        files.update(render_folder(template_folder(target, "tflite-micro"), context))
+        return seal(manifest, files)
 
 
 def with_tables(artifact: ModelArtifact) -> ModelArtifact:
@@ -60,40 +93,10 @@ def _measure(artifact: ModelArtifact) -> Footprint:
         model_bytes=len(artifact.model),
         cohort_bytes=0 if cohort is None else cohort.size,
         code_bytes=estimate_code(len(kinds)),
-        arena=measure_arena(artifact.model, filters=convolution_filters(model)),
+        arena=find_arena(artifact.model, filters=convolution_filters(model)),
         object_bytes=object_bytes(len(kinds)),
         buffer_bytes=buffer_bytes(artifact),
     )
-
-
-def make_files(
-    artifact: ModelArtifact,
-    target: Target,
-    footprint: Footprint,
-    check: Mapping[str, Any] | None,
-    _code: CodeOptions,
-) -> dict[str, bytes]:
-    """Make all files of the package, path -> content."""
-    plain, artifact = artifact, artifact if footprint.plain is None else with_tables(artifact)
-    model = parse_model(artifact.model)
-    formats, kinds = tensor_formats(model), used_operators(model)
-    golden = make_vectors(artifact, formats, TflmInterpreter(artifact.model))
-    manifest = describe(artifact, target, footprint, formats=formats, operators=kinds, golden=golden, check=check)
-    manifest = manifest.model_copy(update={"lookup": describe_lookup(plain, footprint)})
-    cohort = cohort_values(artifact)
-    own = ("esv_model.cc", "esv_model_data.c", *(() if cohort is None else ("esv_cohort.c",)))
-    context = {
-        "manifest": manifest,
-        "banner": banner(artifact),
-        "model": artifact.model,
-        "methods": resolver_methods(kinds),
-        "cohort_values": cohort,
-        "golden": golden,
-        "sources": [f"src/{name}" for name in sorted((*SHARED_SOURCES, *own))],
-    }
-    files = {MODEL_FILE: artifact.model, **_shared_files(), **common_files(artifact, golden)}
-    files.update(render_folder(targets_dir() / "tflite-micro" / "package", context))
-    return seal(manifest, files)
 
 
 def cohort_values(artifact: ModelArtifact) -> Int8 | None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.errors import unknown_name
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.read import DevicePackage, read_package
 from edge_sv.package.target import Target
+from edge_sv.plugins.entry import PACKAGES, load_plugin
 from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.system.files import write_folder
 
-KINDS = {
-    "cortex-m": "edge_sv.package.cortex_m",
-    "tflite": "edge_sv.package.tflite",
-    "tflite-micro": "edge_sv.package.tflite_micro",
-}
-"""Kind of package -> the module that makes it, imported when needed: reading a package needs none of their tools."""
 
+class PackageKind(Protocol):
+    """Makes packages of one kind: a plug-in of the group `edge_sv.packages`, named by `package` in a target.toml."""
 
-class _Kind(Protocol):
     def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
         """Say what the package costs."""
 
@@ -46,7 +40,7 @@ def estimate_footprint(artifact: ModelArtifact, target: Target, *, code: CodeOpt
         ToolMissing: tflite-micro is needed to measure the arena.
         DataError: the model cannot run there.
     """
-    return _kind(target).measure(artifact, code)
+    return find_kind(target.package).measure(artifact, code)
 
 
 def write_package(
@@ -76,7 +70,7 @@ def write_package(
         UsageError: the target names a kind of package that does not exist.
         ToolMissing: tflite-micro is needed and not installed.
     """
-    kind = _kind(target)
+    kind = find_kind(target.package)
     footprint = kind.measure(artifact, code)
     check_budget(artifact, target, footprint, max_flash=max_flash, max_ram=max_ram)
     files = kind.make_files(artifact, target, footprint, check, code)
@@ -84,7 +78,12 @@ def write_package(
     return read_package(out)
 
 
-def _kind(target: Target) -> _Kind:
-    if target.package not in KINDS:
-        raise unknown_name("kind of package", target.package, KINDS)
-    return cast(_Kind, importlib.import_module(KINDS[target.package]))
+def find_kind(name: str) -> PackageKind:
+    """Load an installed kind of package; reading a package needs none.
+
+    Raises:
+        UsageError: there is none of this name.
+        ToolMissing: it is installed and does not load.
+    """
+    kind: PackageKind = load_plugin(PACKAGES, name)
+    return kind

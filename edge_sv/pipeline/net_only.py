@@ -76,7 +76,7 @@ def _vectors_stage(request: BuildRequest, net: NetOnlyModel) -> Stage[None, Vect
     return Stage(
         name="check",
         intent="random inputs through TensorFlow Lite Micro",
-        code=(*CODE, type(find_generator(request.target.converter)).__module__),
+        code=(*CODE, type(find_generator()).__module__),
         libraries=LIBRARIES,
         inputs=lambda _: [sha256_bytes(net.model), request.code.prefix, request.code.plan],
         make=make,
@@ -101,7 +101,7 @@ def _package_stage(request: BuildRequest, net: NetOnlyModel) -> Stage[Vectors, D
     return Stage(
         name="package",
         intent=f"for {request.target.name}",
-        code=(*CODE, type(find_generator(request.target.converter)).__module__),
+        code=(*CODE, type(find_generator()).__module__),
         libraries=LIBRARIES,
         inputs=lambda before: [
             sha256_bytes(net.model),

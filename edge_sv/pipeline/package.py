@@ -10,13 +10,16 @@ from pathlib import Path
 from edge_sv.artifacts.locate import MANIFEST_FILE
 from edge_sv.errors import UsageError
 from edge_sv.package import DevicePackage, read_package, write_package
+from edge_sv.package.target import template_folder
+from edge_sv.package.write import find_kind
 from edge_sv.pipeline.check import Checked, artifact_identity
 from edge_sv.pipeline.check_generated_c import check_speaker_package
 from edge_sv.pipeline.check_lookup_tables import check_tables
 from edge_sv.pipeline.inputs import speech_inputs
 from edge_sv.pipeline.request import BuildRequest
 from edge_sv.pipeline.stage import Stage
-from edge_sv.plugins.converter import find_converter
+from edge_sv.plugins.generator import find_generator
+from edge_sv.plugins.table_writer import find_table_writer
 from edge_sv.scoring.speech_sample import check_sample
 from edge_sv.system.bundled import targets_dir
 from edge_sv.system.files import atomic_folder
@@ -29,7 +32,7 @@ LIBRARIES = ("ai-edge-litert", "flatbuffers", "jinja2", "numpy", "tflite-micro")
 def package_stage(request: BuildRequest) -> Stage[Checked, DevicePackage]:
     """Make the stage: generated code and lookup tables are packaged only if they compute what the model computes."""
     speech = speech_inputs(request.conversion.data)
-    converter = find_converter(request.target.converter)
+    kind = find_kind(request.target.package)
 
     def make(checked: Checked, folder: Path, _scratch: Path) -> None:
         package = write_package(
@@ -51,7 +54,7 @@ def package_stage(request: BuildRequest) -> Stage[Checked, DevicePackage]:
     return Stage(
         name="package",
         intent=f"for {request.target.name}",
-        code=(*CODE, type(converter).__module__),
+        code=(*CODE, *(type(plugin).__module__ for plugin in (kind, find_generator(), find_table_writer()))),
         libraries=LIBRARIES,
         inputs=lambda checked: [
             artifact_identity(checked.artifact),
@@ -68,7 +71,9 @@ def package_stage(request: BuildRequest) -> Stage[Checked, DevicePackage]:
 
 def package_inputs(request: BuildRequest) -> list[object]:
     """Describe for a stage's key what every package depends on beside its model."""
-    return [request.target.to_dict(), folder_sha256(targets_dir()), asdict(request.limits), asdict(request.code)]
+    target = {**request.target.to_dict(), "templates": None}  # by their content, wherever they lie
+    templates = folder_sha256(template_folder(request.target, request.target.package))
+    return [target, templates, folder_sha256(targets_dir()), asdict(request.limits), asdict(request.code)]
 
 
 def read_kept_package(folder: Path) -> DevicePackage:

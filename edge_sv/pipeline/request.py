@@ -14,7 +14,8 @@ from edge_sv.errors import UsageError
 from edge_sv.package.bit_widths import check_widths
 from edge_sv.package.target import Target, load_target
 from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
-from edge_sv.recipes.recipe import CONVERTER_BITS, DEFAULT_RECIPE, CompressionRecipe, load_recipe, parse_recipe
+from edge_sv.recipes.reading import load_recipe, parse_recipe
+from edge_sv.recipes.recipe import CONVERTER_BITS, DEFAULT_RECIPE, CompressionRecipe
 from edge_sv.scoring.scores import ScoringKind
 from edge_sv.system.stage_cache import default_work_folder
 

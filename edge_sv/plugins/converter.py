@@ -1,22 +1,21 @@
-"""What a converter is and how one is found: plug-ins by entry point, so that edge_sv needs none of their packages."""
+"""What turns a float net into a model file: a plug-in; and the speech that it is calibrated with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.errors import DataError, ToolMissing, unknown_name
+from edge_sv.errors import DataError
 from edge_sv.frontend.features import FeatureConfig, compute_features
 from edge_sv.frontend.segments import SegmentRule
+from edge_sv.plugins.entry import CONVERTERS, load_plugin
 from edge_sv.recipes.recipe import CompressionRecipe
 from edge_sv.system.array_types import Float32, Int16
 
-GROUP = "edge_sv.converters"
 MIN_SEGMENTS = 32
 """Fewer segments leave the range of some activations unseen."""
 
@@ -86,7 +85,7 @@ class Converter(Protocol):
     """Turns a float net into a converted model."""
 
     name: str
-    """Of the model files it makes, in their provenance. One that writes another's files in a new form has its name."""
+    """Of the model files it makes, in their provenance."""
     version: str
     """Changes when the same inputs give another result."""
 
@@ -107,15 +106,7 @@ def find_converter(name: str) -> Converter:
 
     Raises:
         UsageError: there is none of this name.
-        ToolMissing: it is installed and a package it needs is not.
+        ToolMissing: it is installed and does not load.
     """
-    installed = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in installed:
-        raise unknown_name("converter", name, installed)
-    try:
-        converter: Converter = installed[name].load()()
-    except ImportError as error:
-        raise ToolMissing(
-            f"converter '{name}' is not usable here", details={"got": str(error)}, hint="pip install 'edge_sv[train]'"
-        ) from error
+    converter: Converter = load_plugin(CONVERTERS, name)
     return converter

@@ -1,18 +1,19 @@
-"""What turns a converted model into source code: a converter plug-in that can do that, too."""
+"""What turns a converted model into source code: a plug-in."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 import numpy.typing as npt
 
-from edge_sv.errors import UsageError
-from edge_sv.plugins.converter import find_converter
+from edge_sv.plugins.entry import GENERATORS, load_plugin
+from edge_sv.plugins.weight_bytes import WeightCosts
 from edge_sv.system.bundled import targets_dir
 
+DEFAULT_GENERATOR = "c_source"
 DEFAULT_PREFIX = "esv_model"
 
 PlanName = Literal["static", "streaming"]
@@ -120,9 +121,12 @@ class GeneratedNet:
         return sum(constant.bytes for constant in self.constants)
 
 
-@runtime_checkable
 class Generator(Protocol):
     """Turns a .tflite into source code."""
+
+    @property
+    def weight_costs(self) -> WeightCosts:
+        """What a layer's weights will take in flash as this generator writes them."""
 
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
@@ -150,17 +154,15 @@ class Generator(Protocol):
         """
 
 
-def find_generator(name: str) -> Generator:
-    """Load an installed converter that generates source code.
+def find_generator(name: str = DEFAULT_GENERATOR) -> Generator:
+    """Load an installed generator of source code.
 
     Raises:
         UsageError: there is none of this name.
-        ToolMissing: it is installed and a package it needs is not.
+        ToolMissing: it is installed and does not load.
     """
-    converter = find_converter(name)
-    if not isinstance(converter, Generator):
-        raise UsageError(f"converter '{name}' generates no source code")
-    return converter
+    generator: Generator = load_plugin(GENERATORS, name)
+    return generator
 
 
 def common_sources(files: Mapping[str, bytes]) -> dict[str, bytes]:

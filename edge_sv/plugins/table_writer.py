@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from edge_sv.errors import UsageError
-from edge_sv.plugins.converter import find_converter
+from edge_sv.plugins.entry import TABLE_WRITERS, load_plugin
 
 PLUG_IN = "lut"
 
@@ -46,7 +45,6 @@ class LookupModel:
     skipped: tuple[str, ...]
 
 
-@runtime_checkable
 class TableWriter(Protocol):
     """Turns weights of few values into lookup tables."""
 
@@ -64,11 +62,19 @@ def compress_tables(model: bytes) -> LookupModel | None:
 
     Raises:
         DataError: the model is damaged.
-        UsageError: the plug-in `lut` is not installed, or is something else.
-        ToolMissing: it is installed and a package it needs is not.
+        UsageError: the plug-in `lut` is not installed.
+        ToolMissing: it is installed and does not load.
     """
-    writer = find_converter(PLUG_IN)
-    if not isinstance(writer, TableWriter):
-        raise UsageError(f"converter '{PLUG_IN}' writes no lookup tables")
-    lookup = writer.compress(model)
+    lookup = find_table_writer().compress(model)
     return lookup if lookup.tables and len(lookup.model) < len(model) else None
+
+
+def find_table_writer(name: str = PLUG_IN) -> TableWriter:
+    """Load an installed table writer.
+
+    Raises:
+        UsageError: there is none of this name.
+        ToolMissing: it is installed and does not load.
+    """
+    writer: TableWriter = load_plugin(TABLE_WRITERS, name)
+    return writer

@@ -22,6 +22,7 @@ from edge_sv.report.converted_models import FACT_NAMES, ConvertedModelFacts, des
 from edge_sv.report.lists import LIST_FILE, evaluate_lists, find_lists
 from edge_sv.report.nets import NetFacts, describe_net
 from edge_sv.scoring.speech_index import read_index
+from edge_sv.system.extras import has_extra
 
 SCHEMA_VERSION = 1
 
@@ -89,7 +90,9 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
     runnable = [each for each in compared if each.artifact or has_tensorflow()]
     sections = _Sections()
     if len(runnable) < len(compared):
-        sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge_sv[train]')")
+        sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge-sv[train]')")
+    if not has_extra("plot"):
+        sections.leave_out("plots", "matplotlib is not installed, which draws them (pip install 'edge-sv[plot]')")
     nets = [describe_net([each for each in compared if each.net == name]) for name in names]
     for net in nets:
         if net.folder is not None and net.history is None:
@@ -207,7 +210,7 @@ def _hear(
             sections.leave_out(name, reason)
         return {"lists": [], "probes": None, "languages": []}
     if not compared:
-        raise UsageError("none of the models can be run here", hint="pip install 'edge_sv[train]'")
+        raise UsageError("none of the models can be run here", hint="pip install 'edge-sv[train]'")
     lists = sections.make("error rates on test lists", lambda: find_lists(index))
     reports = evaluate_lists(compared, lists, cache=cache, jobs=jobs, steps=steps) if lists else []
 

@@ -11,7 +11,7 @@ from edge_sv.analysis.flash import SizeTable, size_tables
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import ModelKind, locate
 from edge_sv.package import read_package
-from edge_sv.recipes.recipe import load_recipe, recipe_names
+from edge_sv.recipes.reading import load_recipe, recipe_names
 
 FACT_NAMES = {
     "cortex-m": "constants of the generated C",

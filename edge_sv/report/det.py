@@ -40,7 +40,7 @@ def det_svg(curves: Mapping[str, DetPoints], *, title: str = "") -> bytes:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ToolMissing("plots need matplotlib", hint="pip install 'edge_sv[plot]'") from error
+        raise ToolMissing("plots need matplotlib", hint="pip install 'edge-sv[plot]'") from error
     stream = io.BytesIO()
     with rc_context({"svg.hashsalt": "edge_sv", "svg.fonttype": "none", "font.family": "sans-serif"}):
         figure = Figure(figsize=(5.6, 5.6), layout="constrained")

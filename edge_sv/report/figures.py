@@ -5,14 +5,15 @@ from __future__ import annotations
 from edge_sv.report.figures_net import draw_flash, draw_history, draw_layers, draw_weights
 from edge_sv.report.figures_speech import draw_det, draw_drift, draw_front, draw_languages, draw_probes
 from edge_sv.report.style import Document, Figure, choose_styles
+from edge_sv.system.extras import has_extra
+
+SECTIONS = ("front", "history", "flash", "weights", "layers", "det", "drift", "probes", "languages")
 
 
 def draw_figures(document: Document) -> dict[str, list[Figure]]:
-    """Draw every plot that the document has figures for, section -> plots.
-
-    Raises:
-        ToolMissing: matplotlib is not installed.
-    """
+    """Draw every plot that the document has figures for, section -> plots; none without matplotlib."""
+    if not has_extra("plot"):
+        return {section: [] for section in SECTIONS}
     styles = choose_styles(document["models"])
     return {
         "front": draw_front(document, styles),

@@ -57,7 +57,6 @@ def write_report(document: Document, out: Path) -> Path:
 
     Raises:
         DataError: the folder is not writable or the disk is full.
-        ToolMissing: matplotlib is not installed.
     """
     page = render_page(document)
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
@@ -71,7 +70,6 @@ def render_page(document: Document) -> str:
 
     Raises:
         DataError: another version wrote the document.
-        ToolMissing: matplotlib is not installed.
     """
     if document.get("schema_version") != SCHEMA_VERSION:
         raise DataError(f"the document has schema_version {document.get('schema_version')}, not {SCHEMA_VERSION}")

@@ -50,7 +50,7 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
         from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ToolMissing("plots need matplotlib", hint="pip install 'edge_sv[plot]'") from error
+        raise ToolMissing("plots need matplotlib", hint="pip install 'edge-sv[plot]'") from error
     with rc_context(_SETTINGS):
         yield Figure(figsize=(width, height), layout="constrained")
 

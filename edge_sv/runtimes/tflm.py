@@ -28,7 +28,7 @@ def import_tflm() -> Any:
         raise ToolMissing(
             "tflite-micro is not usable here",
             details={"got": str(error)},
-            hint="pip install 'edge_sv[micro]' (x86-64 Linux)",
+            hint="pip install 'edge-sv[micro]' (x86-64 Linux)",
         ) from error
     return tflite_micro.runtime
 

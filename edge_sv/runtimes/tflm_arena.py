@@ -64,7 +64,11 @@ def measure_arena(model: bytes, *, filters: Sequence[tuple[int, ...]] = ()) -> A
     done = subprocess.run(command, input=model, capture_output=True, check=False, env=child_environment())
     if done.returncode != 0:
         raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": _last_line(done.stderr)})
-    measured = int(done.stdout)
+    return make_arena(int(done.stdout), filters=filters)
+
+
+def make_arena(measured: int, *, filters: Sequence[tuple[int, ...]] = ()) -> Arena:
+    """Add scratch buffers and margin to the smallest arena in which a model ran."""
     scratch = max((convolution_scratch(shape) for shape in filters), default=0)
     wanted = measured + scratch + -(-measured * MARGIN_PERCENT // 100)
     return Arena(measured, scratch, -(-wanted // 1024) * 1024 - measured - scratch)

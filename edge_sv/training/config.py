@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
-from edge_sv.recipes.recipe import CompressionRecipe, load_recipe, parse_recipe
+from edge_sv.recipes.reading import load_recipe, parse_recipe
+from edge_sv.recipes.recipe import CompressionRecipe
 from edge_sv.system.validation import explain_validation_error
 
 Share = Annotated[float, Field(ge=0, le=1)]

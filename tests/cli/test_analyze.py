@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 
 from edge_sv.cli.app import main
 from edge_sv.system.bundled import assets_dir
@@ -67,7 +67,7 @@ def texts(path: Path) -> str:
 
 
 def test_weights_of_two_bundled_nets(run: Run, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="pip install 'edge_sv[plot]'")
+    pytest.importorskip("matplotlib", reason="pip install 'edge-sv[plot]'")
     code, out, _ = run("weights", "resnet-nano", "ecapa-small", "--plot", tmp_path / "w.svg")
     assert code == 0
     assert "stage4_block1_conv2" in out and "aggregation_conv" in out and "a gaussian" in out
@@ -86,7 +86,7 @@ def test_weights_and_embeddings_as_json(run: Run, net: Path) -> None:
 
 
 def test_layers(run: Run, net: Path, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="pip install 'edge_sv[plot]'")
+    pytest.importorskip("matplotlib", reason="pip install 'edge-sv[plot]'")
     code, out, _ = run("layers", net, "--plot", tmp_path / "l.svg")
     assert code == 0
     assert out.count("<") == sum(line.rstrip().endswith("<") for line in out.splitlines()) >= 1
@@ -96,7 +96,7 @@ def test_layers(run: Run, net: Path, tmp_path: Path) -> None:
 
 
 def test_drift(run: Run, net: Path, voices: list[object], tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="pip install 'edge_sv[plot]'")
+    pytest.importorskip("matplotlib", reason="pip install 'edge-sv[plot]'")
     code, out, _ = run("drift", net, "--against", net, *voices, "--json", "--plot", tmp_path / "d.svg")
     values = document(out)
     (model,) = values["models"]

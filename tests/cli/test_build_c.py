@@ -14,7 +14,7 @@ from tests.cli.test_build import edge_sv
 from tests.nets import convert, make_float_net
 from tests.random_nets import random_net
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 
 @pytest.fixture(scope="module")

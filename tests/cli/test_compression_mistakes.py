@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 
 from edge_sv.cli.app import main
 from edge_sv.models.checkpoint import NetDescription, build_net, save_net

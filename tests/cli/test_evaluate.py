@@ -130,7 +130,7 @@ def test_scores_and_plot_are_written(options: list[object], here: Callable[..., 
 
 
 def test_runtimes_agree(here: Callable[..., Answer], tmp_path: Path) -> None:
-    pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]'")
+    pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]'")
     (tmp_path / "short.txt").write_text("1 ada_1.flac ada_2.flac\n0 ada_1.flac bea_1.flac\n0 bea_1.flac carl_1.flac\n")
     arguments = [MODEL, "--trials", tmp_path / "short.txt", "--audio", VOICES]
     scores = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge-sv[train]'")
 
 
 from edge_sv.analysis.summary import summarize_model
@@ -159,7 +159,7 @@ class TestBundledNet:
         """A folder of bundled nets with one net, in float and converted."""
         shutil.copytree(float_net, tmp_path / "tiny")
         shutil.copytree(artifact, tmp_path / "tiny" / "static_wi8_ai8")
-        monkeypatch.setattr("edge_sv.embedders.open.assets_dir", lambda: tmp_path)
+        monkeypatch.setattr("edge_sv.artifacts.locate.assets_dir", lambda: tmp_path)
         return tmp_path
 
     def test_name_means_the_converted_net(self, assets: Path) -> None:
@@ -180,7 +180,7 @@ class TestPresets:
     def test_needs_tensorflow_and_says_so(self) -> None:
         result = edge_sv("ecapa-128", without_tensorflow=True)
         assert (result.returncode, result.stdout) == (6, "")
-        assert "pip install 'edge_sv[train]'" in result.stderr
+        assert "pip install 'edge-sv[train]'" in result.stderr
 
 
 class TestBadInput:

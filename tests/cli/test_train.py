@@ -17,7 +17,7 @@ import pytest
 from edge_sv.cli.app import main
 from tests.corpora import CONFIG, make_corpus
 
-pytest.importorskip("tf_keras", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tf_keras", reason="pip install 'edge-sv[train]'")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -31,7 +31,7 @@ from edge_sv.system.bundled import assets_dir
 from tests.firmware.conftest import WARNINGS, run, tool
 from tests.random_nets import random_net
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 BUNDLED = ["resnet-nano", "resnet-thin", "ecapa-small"]
 CODE = CodeOptions()

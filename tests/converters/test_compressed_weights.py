@@ -21,7 +21,7 @@ from edge_sv.plugins.generator import CodeOptions
 from edge_sv.tflite.flatbuffer import operators, pack_model, parse_model, tensor_data
 from tests.int8_models import Int8Model
 
-tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 SIXTEEN = np.linspace(-120, 120, 16).astype(np.int8)
 

@@ -73,7 +73,7 @@ def _broken_but_compiled(count: int) -> list[bytes]:
 
 @pytest.mark.parametrize("count", [3, pytest.param(200, marks=pytest.mark.slow)])
 def test_what_is_compiled_from_a_broken_model_computes_what_tflm_computes(tmp_path: Path, count: int) -> None:
-    pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+    pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
     compared = 0
     for number, model in enumerate(_broken_but_compiled(count)):
         net = NetOnlyModel(f"broken{number}", model)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from edge_sv_converters.c_source.compressed import with_compressed_weights
 from edge_sv_converters.c_source.graph import read_graph
-from edge_sv_converters.lut import STRUCTURE_BYTES, LutConverter
+from edge_sv_converters.lut import STRUCTURE_BYTES, LutTableWriter
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder, artifact_embedder
@@ -41,7 +41,7 @@ from edge_sv.tflite.flatbuffer import (
 from tests.int8_models import Int8Model
 from tests.nets import voices
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 WIDTHS = range(1, 8)
 CHANNELS = 163
@@ -87,7 +87,7 @@ def few_values(shape: tuple[int, ...], bits: int, *, axis: int | None = None, lo
 
 
 def compress(model: bytes) -> LookupModel:
-    return LutConverter().compress(model)
+    return LutTableWriter().compress(model)
 
 
 def run(model: bytes) -> Int8:

@@ -11,11 +11,11 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import DataError, UsageError
 from edge_sv.plugins.converter import find_converter
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.tflite.flatbuffer import operators, parse_model, schema, tensor_data, tensor_name, tensor_scale
 from tests.nets import convert, make_float_net, voice_calibration, voices
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 from edge_sv.audio.recording import read_recording
 from edge_sv.compress.straight_through import straight_through_method
 from edge_sv.models.checkpoint import load_net, save_net

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
 from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load_ranges
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.net import net_sha256
@@ -27,7 +27,7 @@ from edge_sv.package.target import load_target
 from edge_sv.pipeline.check_generated_c import check_net_only_package
 from edge_sv.plugins.converter import Calibration, find_converter
 from edge_sv.plugins.generator import CodeOptions
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.tflite.flatbuffer import WEIGHTED, operators, parse_model, schema, tensor_name
 from tests.families import FAMILIES, build_tiny
 from tests.nets import FEATURES, SEGMENTS, voice_calibration, voices

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from edge_sv_converters.c_source.emitted import describe_speaker
-from edge_sv_converters.c_source.generate import CSourceConverter
+from edge_sv_converters.c_source.generate import CSourceGenerator
 from edge_sv_converters.c_source.graph import read_graph
 from edge_sv_converters.c_source.operators.table import lower_graph
 from edge_sv_converters.c_source.stream_source import emit_streaming
@@ -287,7 +287,7 @@ def test_a_net_with_squeeze_and_excitation_is_not_local() -> None:
 
 
 def test_the_generator_says_why_there_is_no_streaming_plan() -> None:
-    generator = CSourceConverter()
+    generator = CSourceGenerator()
     net = generator.generate(bundled("ecapa-small"), prefix=PREFIX, banner="Test.", speaker=True)
     assert net.plan == "static"
     assert [(cost.name, cost.ram_bytes is None) for cost in net.plans] == [("static", False), ("streaming", True)]
@@ -297,7 +297,7 @@ def test_the_generator_says_why_there_is_no_streaming_plan() -> None:
 
 
 def test_the_generator_takes_the_smaller_plan_unless_told() -> None:
-    generator, model = CSourceConverter(), bundled("resnet-nano")
+    generator, model = CSourceGenerator(), bundled("resnet-nano")
     net = generator.generate(model, prefix=PREFIX, banner="Test.", speaker=True)
     static = generator.generate(model, prefix=PREFIX, banner="Test.", speaker=True, plan="static")
     assert (net.plan, static.plan) == ("streaming", "static")

@@ -17,7 +17,7 @@ from edge_sv.frontend.segments import SegmentRule
 from edge_sv.package import read_package, write_package
 from edge_sv.package.target import list_targets
 from edge_sv.plugins.converter import Calibration, find_converter
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.tflite.flatbuffer import (
     BUFFER_ALIGNMENT,
     operators,
@@ -30,7 +30,7 @@ from edge_sv.tflite.flatbuffer import (
 )
 from tests.nets import FEATURES, SEGMENTS, convert, make_float_net, voice_calibration
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 from edge_sv.models.checkpoint import build_net, save_net
 from edge_sv.models.presets import PRESETS, describe_preset
 

@@ -10,11 +10,13 @@ import pytest
 from edge_sv.analysis.flash import LayerBytes, size_tables
 from edge_sv.artifacts.artifact import ModelArtifact, load_artifact
 from edge_sv.artifacts.palette import load_palettes
+from edge_sv.compress.net_bytes import net_bytes
 from edge_sv.compress.straight_through import straight_through_method
 from edge_sv.models.checkpoint import load_net, save_net
 from edge_sv.plugins.converter import find_converter
-from edge_sv.recipes.recipe import CompressionRecipe, load_recipe, parse_recipe
-from edge_sv.recipes.weight_bytes import WeightBytes, net_bytes, total_bytes
+from edge_sv.plugins.weight_bytes import WeightBytes, total_bytes
+from edge_sv.recipes.reading import load_recipe, parse_recipe
+from edge_sv.recipes.recipe import CompressionRecipe
 from edge_sv.system.bundled import assets_dir
 from tests.nets import make_float_net, voice_calibration
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 from edge_sv_converters.wide_activations import make_io_int8
 
 from edge_sv.artifacts.artifact import ModelArtifact
@@ -18,7 +18,7 @@ from edge_sv.models.checkpoint import NetDescription, load_net, net_config, save
 from edge_sv.package.bit_widths import check_widths
 from edge_sv.package.target import load_target
 from edge_sv.plugins.converter import find_converter
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.tflite.flatbuffer import operators, parse_model, schema
 from tests.families import FAMILIES, build_tiny
 from tests.nets import FEATURES, SEGMENTS, voice_calibration

@@ -24,7 +24,7 @@ from edge_sv.package.render import c_float, c_string
 from edge_sv.package.target import load_target
 from tests.firmware.conftest import STUB, WARNINGS, run, tool
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 CXX = ["-std=c++17", "-fno-exceptions", "-fno-rtti", *WARNINGS]
 INVOKE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_int8), ctypes.POINTER(ctypes.c_int8))

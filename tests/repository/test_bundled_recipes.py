@@ -11,7 +11,7 @@ from edge_sv.artifacts.locate import asset_names
 from edge_sv.artifacts.net import net_sha256
 from edge_sv.pipeline.build import build
 from edge_sv.pipeline.request import build_request
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.system.bundled import assets_dir
 
 MAIN = ("static_wi8_ai8", "static_wi4_ai8", "palette_w4_ai8", "palette_w2_ai8", "mixed_w248_ai8", "binary_w1_ai8")

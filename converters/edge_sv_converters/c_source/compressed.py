@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from edge_sv.errors import DataError
 from edge_sv.tflite.flatbuffer import DECODE
-from edge_sv_converters.c_source.graph import Graph, Operation, Palette, Tensor
+from edge_sv_converters.c_source.graph import Codebook, Graph, Operation, Tensor
 
 WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
 MAX_BITS = 4
@@ -59,19 +59,19 @@ def _compact(tensor: Tensor) -> Tensor:
     if tensor.palette is not None or values is None or tensor.dtype not in ("int8", "int4"):
         return tensor
     plain_bits = 4 if values.min() >= _INT4[0] and values.max() <= _INT4[1] else 8
-    candidates = [palette for palette in (_one_palette(values), _channel_palettes(values)) if palette is not None]
-    best = min(candidates, key=_palette_bytes, default=None)
-    if best is not None and _palette_bytes(best) < WORTH * values.size * plain_bits / 8:
+    candidates = [palette for palette in (_one_codebook(values), _channel_codebooks(values)) if palette is not None]
+    best = min(candidates, key=_codebook_bytes, default=None)
+    if best is not None and _codebook_bytes(best) < WORTH * values.size * plain_bits / 8:
         return replace(tensor, palette=best)
     return replace(tensor, dtype="int4") if plain_bits == 4 else tensor
 
 
-def _one_palette(values: npt.NDArray[Any]) -> Palette | None:
+def _one_codebook(values: npt.NDArray[Any]) -> Codebook | None:
     codebook, indices = np.unique(values, return_inverse=True)
     return _palette(codebook.astype(np.int8)[np.newaxis], indices.reshape(values.shape))
 
 
-def _channel_palettes(values: npt.NDArray[Any]) -> Palette | None:
+def _channel_codebooks(values: npt.NDArray[Any]) -> Codebook | None:
     """Make a codebook for each output channel, the first dimension."""
     found = [np.unique(channel, return_inverse=True) for channel in values]
     codebook = np.zeros((len(found), max(len(book) for book, _ in found)), np.int8)
@@ -80,12 +80,12 @@ def _channel_palettes(values: npt.NDArray[Any]) -> Palette | None:
     return _palette(codebook, np.stack([indices.reshape(values.shape[1:]) for _, indices in found]))
 
 
-def _palette(codebook: npt.NDArray[np.int8], indices: npt.NDArray[Any]) -> Palette | None:
+def _palette(codebook: npt.NDArray[np.int8], indices: npt.NDArray[Any]) -> Codebook | None:
     bits = max(1, (codebook.shape[1] - 1).bit_length())
-    return Palette(indices.astype(np.uint8), codebook, bits) if bits <= MAX_BITS else None
+    return Codebook(indices.astype(np.uint8), codebook, bits) if bits <= MAX_BITS else None
 
 
-def _palette_bytes(palette: Palette) -> float:
+def _codebook_bytes(palette: Codebook) -> float:
     return palette.indices.size * palette.bits / 8 + len(palette.codebook) * (1 << palette.bits)
 
 

@@ -19,13 +19,15 @@ from edge_sv_converters.c_source.operators.table import lower_graph
 from edge_sv_converters.c_source.stream_source import emit_streaming
 from edge_sv_converters.c_source.streaming import NotLocal, plan_streaming
 from edge_sv_converters.c_source.trace import trace_program
-from edge_sv_converters.tflite import TfliteConverter
+from edge_sv_converters.c_source.weight_bytes import CWeightCosts
 
 MAX_PREFIX = 40
 
 
-class CSourceConverter(TfliteConverter):
-    """The `c_source` converter: makes the model as `tflite` does, writes it as C99; see `edge_sv.plugins.generator`."""
+class CSourceGenerator:
+    """The `c_source` generator: writes a model as C99; see `edge_sv.plugins.generator.Generator`."""
+
+    weight_costs = CWeightCosts()
 
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None

@@ -33,7 +33,7 @@ _GRID_LIMITS = {"int4": (-8, 7), "int8": (-128, 127), "int16": (-32768, 32767), 
 
 
 @dataclass(frozen=True, eq=False)
-class Palette:
+class Codebook:
     """Weights as numbers of colours: `weights.flat[i] = codebook[channel(i), indices.flat[i]]`.
 
     Args:
@@ -71,7 +71,7 @@ class Tensor:
     zero_point: npt.NDArray[np.int64] | None = None
     axis: int = 0
     values: npt.NDArray[Any] | None = field(default=None, repr=False)
-    palette: Palette | None = field(default=None, repr=False)
+    palette: Codebook | None = field(default=None, repr=False)
 
     @property
     def constant(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv_converters.c_source.graph import Palette
+from edge_sv_converters.c_source.graph import Codebook
 
 GROUP = 8
 """Packed weights come in groups of this many."""
@@ -48,7 +48,7 @@ def pack_int4(weights: npt.NDArray[np.int8]) -> PackedWeights:
     return PackedWeights(packed.reshape(len(weights), -1), 4)
 
 
-def pack_palette(palette: Palette) -> PackedWeights:
+def pack_indices(palette: Codebook) -> PackedWeights:
     """Pack indices, (out_channels, height, width, in_channels), with their codebook."""
     groups = in_groups(in_columns(palette.indices)).astype(np.uint32)
     shifts = palette.bits * np.arange(GROUP, dtype=np.uint32)

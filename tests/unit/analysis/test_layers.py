@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
 
 from ai_edge_litert import schema_py_generated as schema
 

@@ -14,7 +14,7 @@ from edge_sv.analysis.probe import TASKS, Probe, ProbeReport, probe
 from edge_sv.errors import DataError, UsageError
 from tests.described_corpora import FIRST_BIN, ToneEmbedder, write_described
 
-pytest.importorskip("sklearn", reason="probing needs scikit-learn: pip install 'edge_sv[analyze]'")
+pytest.importorskip("sklearn", reason="probing needs scikit-learn: pip install 'edge-sv[analyze]'")
 
 SPEAKERS, EACH = 24, 6
 HUM, FEMALE, CHILD = FIRST_BIN, FIRST_BIN + 1, FIRST_BIN + 2

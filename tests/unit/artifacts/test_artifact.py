@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import lzma
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from edge_sv.artifacts.artifact import ARTIFACT_FILE, ModelArtifact, artifact_files, load_artifact, save_artifact
 from edge_sv.artifacts.net import net_sha256
 from edge_sv.errors import DataError
+from edge_sv.system.bundled import assets_dir
 from edge_sv.system.files import sha256_bytes
 
 
@@ -122,3 +124,44 @@ def test_an_unfinished_net_is_refused(tmp_path: Path) -> None:
     (_write_net(tmp_path / "net") / "net.json").write_text("{")
     with pytest.raises(DataError, match="damaged"):
         net_sha256(tmp_path / "net")
+
+
+def _few_values(artifact: ModelArtifact) -> ModelArtifact:
+    """The artifact with a model file that packs well, as one with few-valued weights does."""
+    return dataclasses.replace(artifact, model=artifact.model + bytes(4 * len(artifact.model)))
+
+
+def test_a_model_of_few_values_is_packed_and_comes_back_bit_for_bit(
+    tiny_artifact: ModelArtifact, tmp_path: Path
+) -> None:
+    packed = _few_values(tiny_artifact)
+    save_artifact(tmp_path / "a", packed)
+    assert not (tmp_path / "a" / "model.tflite").exists()
+    assert (tmp_path / "a" / "model.tflite.xz").stat().st_size < 0.75 * len(packed.model)
+    assert load_artifact(tmp_path / "a").model == packed.model
+    save_artifact(tmp_path / "a", tiny_artifact)
+    assert not (tmp_path / "a" / "model.tflite.xz").exists()
+    assert load_artifact(tmp_path / "a").model == tiny_artifact.model
+
+
+@pytest.mark.parametrize("spoil", ["cut", "flip", "empty", "other", "bomb"])
+def test_a_damaged_or_hostile_pack_is_refused(
+    tiny_artifact: ModelArtifact, tmp_path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_artifact(tmp_path / "a", _few_values(tiny_artifact))
+    path = tmp_path / "a" / "model.tflite.xz"
+    data = path.read_bytes()
+    flipped = bytes([*data[:100], data[100] ^ 1, *data[101:]])
+    other = {"cut": data[:-9], "flip": flipped, "empty": b"", "other": lzma.compress(b"another model")}
+    path.write_bytes(other.get(spoil, lzma.compress(bytes(1 << 22))))
+    if spoil == "bomb":
+        monkeypatch.setattr("edge_sv.artifacts.artifact.LARGEST_MODEL", 1 << 20)
+    with pytest.raises(DataError, match="is damaged"):
+        load_artifact(tmp_path / "a")
+
+
+def test_bundled_models_of_few_values_are_packed() -> None:
+    packed = {path.parent.name for path in assets_dir().glob("*/*/model.tflite.xz")}
+    plain = {path.parent.name for path in assets_dir().glob("*/*/model.tflite")}
+    assert packed >= {"palette_w4_ai8", "palette_w2_ai8", "mixed_w248_ai8", "binary_w1_ai8"}
+    assert "static_wi8_ai8" in plain and not plain & {"palette_w4_ai8", "palette_w2_ai8", "binary_w1_ai8"}

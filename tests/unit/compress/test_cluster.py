@@ -15,11 +15,12 @@ from edge_sv.embedders import KerasEmbedder, LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.plugins.converter import find_converter
 from edge_sv.plugins.table_writer import compress_tables
-from edge_sv.recipes.recipe import CompressionRecipe, LayerRule, load_recipe, parse_recipe
+from edge_sv.recipes.reading import load_recipe, parse_recipe
+from edge_sv.recipes.recipe import CompressionRecipe, LayerRule
 from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_data, tensor_name
 from tests.nets import make_float_net, voice_calibration, voices
 
-pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
 import tensorflow as tf
 import tf_keras
 
@@ -93,7 +94,7 @@ def float_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_activations_are_rounded_in_the_second_half_alone(float_net: Path) -> None:
     model, _ = load_net(float_net)
-    form = cluster_method(model, RECIPE, epochs=4)
+    form = cluster_method(model, RECIPE, 4)
     net = form.trainable(model, crops)
     outputs, changes = [], []
     for epoch in range(4):
@@ -129,7 +130,7 @@ def trained(float_net: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The net's folder after two epochs of three steps; the loss falls in both halves."""
     model, description = load_net(float_net)
     target = tf.math.l2_normalize(model(crops(8), training=False), -1)
-    form = cluster_method(model, RECIPE, epochs=2)
+    form = cluster_method(model, RECIPE, 2)
     net = form.trainable(model, crops)
     folder = tmp_path_factory.mktemp("compressed") / RECIPE.name
     for epoch in range(2):
@@ -202,7 +203,7 @@ def test_a_depthwise_layer_keeps_its_eight_bits() -> None:
     inputs = tf_keras.layers.Input((8, 8, 3))
     wide = tf_keras.layers.Conv2D(4, 3, name="wide")(inputs)
     net = tf_keras.Model(inputs, tf_keras.layers.DepthwiseConv2D(3, name="deep")(wide))
-    form = cluster_method(net, replace(RECIPE, rules=(LayerRule("*", 4, "cluster"),)), epochs=1)
+    form = cluster_method(net, replace(RECIPE, rules=(LayerRule("*", 4, "cluster"),)), 1)
     trained = form.trainable(net, lambda: np.zeros((2, 8, 8, 3), np.float32)).get_weights()
     palettes = form.finish(tf_keras.models.clone_model(net), trained).palettes
     assert len(palettes["wide"].codebook) <= 16

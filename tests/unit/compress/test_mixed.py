@@ -10,11 +10,13 @@ import pytest
 import tf_keras
 
 from edge_sv.compress.mixed import divide_epochs, mixed_method, plan_widths
+from edge_sv.compress.net_bytes import net_bytes
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_net
+from edge_sv.plugins.weight_bytes import total_bytes
 from edge_sv.recipes.bit_allocation import BitAllocation
-from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
-from edge_sv.recipes.weight_bytes import net_bytes, total_bytes
+from edge_sv.recipes.reading import parse_recipe
+from edge_sv.recipes.recipe import CompressionRecipe
 from tests.nets import FEATURES, SEGMENTS, make_float_net
 
 

@@ -15,7 +15,8 @@ from edge_sv.compress.fake_quant import KernelRange, kernel_of
 from edge_sv.compress.method import Extras
 from edge_sv.compress.quantization_aware import expand_layers, quantization_aware_method
 from edge_sv.errors import DataError, UsageError
-from edge_sv.recipes.recipe import CompressionRecipe, parse_recipe
+from edge_sv.recipes.reading import parse_recipe
+from edge_sv.recipes.recipe import CompressionRecipe
 from tests.families import FAMILIES, FRAMES, NUM_MELS, build_tiny
 
 CROPS = np.random.default_rng(0).normal(size=(24, FRAMES, NUM_MELS, 1)).astype(np.float32)

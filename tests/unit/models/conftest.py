@@ -86,7 +86,7 @@ def preset() -> Callable[[str], tf_keras.Model]:
 @pytest.fixture(scope="session")
 def compare_int8() -> Callable[[tf_keras.Model], Int8Comparison]:
     """Calibrate a net with random weights, convert it, run it in both interpreters."""
-    pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' to run TFLM")
+    pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' to run TFLM")
 
     def compare(model: tf_keras.Model) -> Int8Comparison:
         features = make_features(CALIBRATION + TEST, *model.input_shape[1:])

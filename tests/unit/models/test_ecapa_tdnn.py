@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge-sv[train]'")
 
 import tf_keras
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge-sv[train]'")
 
 import tf_keras
 from tf_keras import layers

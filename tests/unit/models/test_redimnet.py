@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge-sv[train]'")
 
 import tensorflow as tf
 import tf_keras
@@ -21,7 +21,7 @@ from edge_sv.models.checkpoint import NetDescription, save_net
 from edge_sv.models.profile import profile_model
 from edge_sv.models.redimnet import ReDimNetConfig, build_redimnet
 from edge_sv.plugins.converter import find_converter
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.tflite.flatbuffer import operators, parse_model, profile_operators, tensor_data, tensor_name
 from tests.nets import FEATURES, SEGMENTS, voice_calibration
 from tests.unit.models.conftest import calibrate_batch_norm, make_features

@@ -28,7 +28,7 @@ from edge_sv.system.files import sha256_file
 from edge_sv.tflite.flatbuffer import DECODE, OPERATOR_NAMES, pack_model, parse_model
 from edge_sv.tflite.tflm_operators import TFLM_OPERATORS, resolver_method
 
-tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+tflite_micro = pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TARGETS = ["tflite-micro", "tflite", "cortex-m"]

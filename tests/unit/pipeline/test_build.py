@@ -124,7 +124,7 @@ def test_a_recipe_that_trains_needs_data_or_a_compressed_net(net: Path, tmp_path
 def test_a_compressed_net_that_came_with_the_model(net: Path, tmp_path: Path) -> None:
     from edge_sv.compress.straight_through import straight_through_method
     from edge_sv.models.checkpoint import load_net, save_net
-    from edge_sv.recipes.recipe import load_recipe
+    from edge_sv.recipes.reading import load_recipe
 
     copied, recipe = shutil.copytree(net, tmp_path / "net"), load_recipe("static_wi4_ai8")
     model, description = load_net(copied)

@@ -11,6 +11,7 @@ import pytest
 
 from edge_sv.errors import DataError, UsageError
 from edge_sv.recipes.bit_allocation import BitAllocation, Choice, allocate, read_bit_allocation
+from tests.nets import make_float_net
 
 FIXED = 77
 
@@ -92,16 +93,17 @@ def test_a_plan_survives_json() -> None:
 
 @pytest.mark.parametrize("damage", [{}, {"layers": [{}]}, {"layers": 3, "fixed": 1, "budget": 1, "method": ""}])
 def test_something_else_is_no_plan(damage: dict[str, object]) -> None:
-    with pytest.raises(DataError, match="plan of widths"):
+    with pytest.raises(DataError, match="allocation of bits"):
         BitAllocation.from_dict(damage)
 
 
-def test_the_plan_is_read_from_a_net(tmp_path: Path) -> None:
+def test_the_allocation_is_read_from_a_net(tmp_path: Path) -> None:
     plan = allocate(random_choices(2), fixed=FIXED, budget=10_000, method="test")
-    (tmp_path / "net.json").write_text(json.dumps({"provenance": {"widths": plan.to_dict()}}))
-    assert read_bit_allocation(tmp_path) == plan
-    (tmp_path / "net.json").write_text(json.dumps({"provenance": {}}))
-    assert read_bit_allocation(tmp_path) is None
-    (tmp_path / "net.json").write_text("{")
+    net = make_float_net(tmp_path)
+    about = json.loads((net / "net.json").read_text())
+    assert read_bit_allocation(net) is None
+    (net / "net.json").write_text(json.dumps({**about, "provenance": {"widths": plan.to_dict()}}))
+    assert read_bit_allocation(net) == plan
+    (net / "net.json").write_text("{")
     with pytest.raises(DataError, match=r"net\.json"):
-        read_bit_allocation(tmp_path)
+        read_bit_allocation(net)

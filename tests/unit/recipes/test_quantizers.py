@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_sv.errors import UsageError
-from edge_sv.recipes.quantizers import ALLOWED_BITS, QUANTIZERS, make_grid, quantize
+from edge_sv.recipes.quantizers import GRIDS, METHODS, make_grid, quantize
 
-CASES = [(name, bits) for name in QUANTIZERS for bits in ALLOWED_BITS[name]]
+CASES = [(name, bits) for name in GRIDS for bits in METHODS[name].bits]
 
 
 def make_weights(seed: int = 0, shape: tuple[int, int, int, int] = (3, 3, 16, 24)) -> np.ndarray:

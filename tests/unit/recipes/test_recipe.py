@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_sv.errors import DataError, UsageError
-from edge_sv.recipes.recipe import load_recipe, parse_recipe, read_recipe, recipe_names
+from edge_sv.recipes.reading import load_recipe, parse_recipe, read_recipe, recipe_names
 
 LAYERS = ["stem_conv", "stage1_block1_conv1", "stage1_block1_conv2", "embedding"]
 

@@ -11,7 +11,7 @@ import pytest
 from edge_sv.report.det import det_svg
 from edge_sv.scoring.metrics import DetPoints, det_points
 
-pytest.importorskip("matplotlib", reason="DET plots need matplotlib: pip install 'edge_sv[plot]'")
+pytest.importorskip("matplotlib", reason="DET plots need matplotlib: pip install 'edge-sv[plot]'")
 
 
 def normal_points(distance: float) -> DetPoints:

@@ -23,9 +23,9 @@ from tests.corpora import write_wav
 from tests.described_corpora import write_described
 from tests.nets import make_converted_net
 
-pytest.importorskip("tensorflow", reason="the run's float net is built in Keras: pip install 'edge_sv[train]'")
-pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'edge_sv[plot]'")
-pytest.importorskip("sklearn", reason="probing needs scikit-learn: pip install 'edge_sv[analyze]'")
+pytest.importorskip("tensorflow", reason="the run's float net is built in Keras: pip install 'edge-sv[train]'")
+pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'edge-sv[plot]'")
+pytest.importorskip("sklearn", reason="probing needs scikit-learn: pip install 'edge-sv[analyze]'")
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge_sv.report.svg import inline_svg, new_figure
 
-pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'edge_sv[plot]'")
+pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'edge-sv[plot]'")
 
 
 def draw(name: str, *, slope: float = 1.0) -> str:

@@ -12,7 +12,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.errors import DataError
 from edge_sv.runtimes import tflm_arena
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 
 @given(needed=st.integers(1, 5000), step=st.sampled_from([1, 16, 64]))

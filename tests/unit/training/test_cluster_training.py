@@ -12,11 +12,11 @@ from edge_sv.artifacts.activation_ranges import load_ranges
 from edge_sv.artifacts.palette import load_palettes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.training.bank import Progress
 from edge_sv.training.config import TrainConfig
 
-pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge_sv[train]'")
+pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
 from edge_sv.models.checkpoint import NetDescription, build_net, load_net, net_config, save_net
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.fit import read_history

@@ -12,7 +12,7 @@ from edge_sv.artifacts.palette import load_palettes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_net
-from edge_sv.recipes.recipe import load_recipe
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import read_history, train

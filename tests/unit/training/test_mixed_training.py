@@ -9,12 +9,13 @@ import pytest
 
 from edge_sv.artifacts.palette import load_palettes
 from edge_sv.compress.mixed import divide_epochs
+from edge_sv.compress.net_bytes import net_bytes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import load_description, load_net
+from edge_sv.plugins.weight_bytes import total_bytes
 from edge_sv.recipes.bit_allocation import BitAllocation, read_bit_allocation
-from edge_sv.recipes.recipe import load_recipe
-from edge_sv.recipes.weight_bytes import net_bytes, total_bytes
+from edge_sv.recipes.reading import load_recipe
 from edge_sv.training.bit_widths import CROPS, cut_speech, find_bit_allocation
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.fit import read_history

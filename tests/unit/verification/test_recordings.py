@@ -42,7 +42,7 @@ def test_one_path_is_no_list() -> None:
 
 
 def test_a_net_that_was_never_converted_verifies_by_cosine_once_there_is_a_threshold(tmp_path: Path) -> None:
-    pytest.importorskip("tensorflow", reason="pip install 'edge_sv[train]'")
+    pytest.importorskip("tensorflow", reason="pip install 'edge-sv[train]'")
     net = make_float_net(tmp_path / "net")
     model = load(net, runtime="keras")
     ada = enroll([voice("ada_1")], model=model)

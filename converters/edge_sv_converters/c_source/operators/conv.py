@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from edge_sv_converters.c_source.calls import Array, Call, RowCall, Struct, WholeCall, Window
 from edge_sv_converters.c_source.graph import Operation, Tensor
 from edge_sv_converters.c_source.operators.weighted import MAX_SIZE, Steps, check_types, find_requantization, find_steps
-from edge_sv_converters.c_source.weights import PackedWeights, pack_int4, pack_int8, pack_palette
+from edge_sv_converters.c_source.weights import PackedWeights, pack_indices, pack_int4, pack_int8
 
 HEADER = "esv_conv.h"
 TILE_BYTES = 12 * 1024
@@ -181,7 +181,7 @@ def _pack(operation: Operation, kernel: Tensor, geometry: Geometry) -> PackedWei
     if kernel.palette is not None:
         if len(kernel.palette.codebook) > 1 and kernel.axis != 0:
             raise operation.refuse(f"its palettes run along axis {kernel.axis}")
-        return pack_palette(replace(kernel.palette, indices=kernel.palette.indices.reshape(shape)))
+        return pack_indices(replace(kernel.palette, indices=kernel.palette.indices.reshape(shape)))
     assert kernel.values is not None, "check_types has looked"
     values = kernel.values.reshape(shape)
     return pack_int4(values) if kernel.dtype == "int4" else pack_int8(values)
