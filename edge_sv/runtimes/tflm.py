@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -51,11 +52,14 @@ class TflmInterpreter:
     def __init__(self, model: bytes, *, arena_bytes: int = ARENA_BYTES, keep_tensors: bool = False) -> None:
         runtime = import_tflm()
         config = runtime.InterpreterConfig
-        self._interpreter = runtime.Interpreter.from_bytes(
-            model,
-            arena_size=arena_bytes,
-            intrepreter_config=config.kPreserveAllTensors if keep_tensors else config.kAllocationRecording,
-        )
+        try:
+            self._interpreter = runtime.Interpreter.from_bytes(
+                model,
+                arena_size=arena_bytes,
+                intrepreter_config=config.kPreserveAllTensors if keep_tensors else config.kAllocationRecording,
+            )
+        except (struct.error, AttributeError, IndexError, TypeError) as error:  # it reads the file in Python first
+            raise ValueError(f"the model is damaged: {error}") from error
         self.inputs = _describe_all(self._interpreter.get_input_details)
         self.outputs = _describe_all(self._interpreter.get_output_details)
 

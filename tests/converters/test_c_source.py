@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +11,10 @@ import numpy as np
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.embedders import TflmEmbedder
-from edge_sv.embedders.compiled import CompiledEmbedder, compile_package, package_sources
+from edge_sv.embedders.compiled import package_sources
 from edge_sv.errors import AccuracyGateFailed, DataError, DoesNotFit, UsageError
 from edge_sv.package import DevicePackage, read_package, write_package
 from edge_sv.package.device_memory import features_bytes, memory_bytes
-from edge_sv.package.golden_vectors import buzz
 from edge_sv.package.net_only import (
     NetOnlyModel,
     NetOnlyVector,
@@ -28,7 +25,7 @@ from edge_sv.package.net_only import (
 from edge_sv.package.target import load_target
 from edge_sv.pipeline.check_generated_c import check_net_only_package, first_generated_difference
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet, find_generator
-from edge_sv.runtimes.host_compiler import compile_library, load_library
+from edge_sv.runtimes.host_compiler import load_library
 from edge_sv.runtimes.tflm_process import run_isolated, trace_isolated
 from edge_sv.system.bundled import assets_dir
 from tests.firmware.conftest import WARNINGS, run, tool
@@ -203,48 +200,6 @@ def speaker_package(tiny_artifact: ModelArtifact, tmp_path_factory: pytest.TempP
     return write_package(tiny_artifact, load_target("cortex-m"), tmp_path_factory.mktemp("speaker") / "package")
 
 
-@pytest.fixture(scope="module")
-def embedder(speaker_package: DevicePackage, libraries: Path) -> CompiledEmbedder:
-    return compile_package(speaker_package, cache=libraries)
-
-
-def test_segments_are_embedded_as_in_tflm(embedder: CompiledEmbedder, tiny_artifact: ModelArtifact) -> None:
-    reference = TflmEmbedder(tiny_artifact)
-    for seed in range(4):
-        shape = (tiny_artifact.segments.frames, tiny_artifact.features.num_mels)
-        segment = np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
-        np.testing.assert_array_equal(embedder.invoke(segment), reference.invoke(segment))
-
-
-@pytest.mark.parametrize("num_samples", [9_000, 16_000, 40_123])
-def test_recordings_are_embedded_as_on_the_desktop(
-    embedder: CompiledEmbedder, tiny_artifact: ModelArtifact, num_samples: int
-) -> None:
-    pcm = buzz(num_samples, 16000)
-    got = embedder.embed(pcm)
-    assert np.linalg.norm(got) == pytest.approx(1, abs=1e-5)
-    assert float(got @ TflmEmbedder(tiny_artifact).embed(pcm)) > 0.99
-    np.testing.assert_array_equal(embedder.embed(pcm), got)
-
-
-def test_a_recording_without_a_frame_is_refused(embedder: CompiledEmbedder) -> None:
-    with pytest.raises(DataError, match="the device answers"):
-        embedder.embed(np.zeros(10, np.int16))
-
-
-def test_frames_of_another_size_are_refused(embedder: CompiledEmbedder) -> None:
-    with pytest.raises(DataError, match=r"input 0 is \(1, 50, 16, 1\) int8"):
-        embedder.invoke(np.zeros((50, 3), np.int8))
-
-
-def test_sources_of_another_model_are_refused(
-    speaker_package: DevicePackage, tiny_artifact: ModelArtifact, libraries: Path
-) -> None:
-    other = dataclasses.replace(tiny_artifact, model=_bundled("resnet-nano"))
-    with pytest.raises(DataError, match="not of model"):
-        CompiledEmbedder(other, package_sources(speaker_package), cache=libraries)
-
-
 def test_memory_is_what_the_c_macros_say(
     speaker_package: DevicePackage, tiny_artifact: ModelArtifact, libraries: Path
 ) -> None:
@@ -266,21 +221,6 @@ def test_memory_is_what_the_c_macros_say(
 def test_golden_vectors_of_a_speaker_net_run_from_the_makefile(speaker_package: DevicePackage) -> None:
     told = run([tool("make"), "-s", "-C", speaker_package.path, "CFLAGS=-O0", "golden"])
     assert told.splitlines() == [f"{vector.name}: passed" for vector in speaker_package.manifest.golden]
-
-
-def test_sources_that_do_not_compile_are_an_error(libraries: Path) -> None:
-    with pytest.raises(DataError, match="cannot compile") as caught:
-        compile_library({"src/x.c": b"int x = ;\n"}, cache=libraries)
-    assert "x.c:1" in caught.value.details["got"]
-    assert not list(libraries.glob("**/x.c"))
-
-
-def test_the_same_sources_are_compiled_once(libraries: Path) -> None:
-    files = {"src/x.c": b"int x(void) { return 3; }\n"}
-    path = compile_library(files, cache=libraries)
-    before = path.stat().st_mtime_ns
-    assert compile_library(files, cache=libraries) == path and path.stat().st_mtime_ns == before
-    assert load_library(files, cache=libraries).x() == 3
 
 
 def test_plans_are_compared() -> None:

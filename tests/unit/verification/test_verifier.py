@@ -15,7 +15,7 @@ from edge_sv.frontend.segments import SegmentRule, normalize_length
 from edge_sv.scoring.scores import Scoring
 from edge_sv.system.array_types import Float32, Int16
 from edge_sv.system.bundled import assets_dir
-from edge_sv.verification.verifier import Decision, Verifier
+from edge_sv.verification.verifier import Decision, Verifier, open_verifier
 from tests.voice_prints import SHA, make_print
 
 
@@ -102,3 +102,11 @@ class TestVerifier:
         assert Decision(score=0.5, threshold=0.5).accepted
         assert not Decision(score=np.nextafter(0.5, 0), threshold=0.5).accepted
         assert not Decision(score=float("nan"), threshold=0.5).accepted
+
+
+def test_a_threshold_replaces_the_models_own() -> None:
+    own, chosen = open_verifier("resnet-nano").scoring, open_verifier("resnet-nano", threshold=2.5).scoring
+    assert own is not None and chosen is not None
+    assert (chosen.kind, chosen.top_n, chosen.threshold, chosen.false_accept_rate) == (own.kind, own.top_n, 2.5, None)
+    with pytest.raises(UsageError, match="impossible"):
+        open_verifier("resnet-nano", threshold=float("nan"))

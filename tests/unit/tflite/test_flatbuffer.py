@@ -1,0 +1,38 @@
+"""A damaged .tflite is refused; the process lives on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from edge_sv.artifacts.artifact import ModelArtifact
+
+DAMAGED = """
+import random, sys
+from pathlib import Path
+from edge_sv.errors import DataError
+from edge_sv.tflite.flatbuffer import parse_model
+data = Path(sys.argv[1]).read_bytes()
+rng = random.Random(int(sys.argv[2]))
+refused = 0
+for turn in range(150):
+    bad = bytearray(data[: rng.randrange(len(data))] if turn % 3 == 0 else data)
+    for _ in range(rng.randrange(1, 6) if bad else 0):
+        bad[rng.randrange(len(bad) if turn % 2 else min(len(bad), 4000))] = rng.randrange(256)
+    try:
+        parse_model(bytes(bad))
+    except DataError:
+        refused += 1
+print(refused)
+"""
+
+
+def test_damaged_models_are_refused_without_a_crash(tiny_artifact: ModelArtifact, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tiny_artifact.model)
+    done = subprocess.run(
+        [sys.executable, "-c", DAMAGED, path, "1"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 50, "every third model is cut short, so at least those are refused"
