@@ -170,8 +170,8 @@ def test_a_family_of_nets_is_built_and_passes_the_tests_of_every_family(copy: Co
     )
     code = "from edge_sv.models.presets import build_preset\nprint(build_preset('plain-8').output_shape)"
     assert copy.run("-c", code).strip() == "(None, 16)"
-    tests = "tests/unit/models/test_layer_names.py"
-    passed = copy.run("-c", f"import pytest; pytest.main(['-q', '{tests}', '-k', 'plain'])")
+    tests = ["tests/unit/models/test_families.py", "tests/unit/models/test_layer_names.py"]
+    passed = copy.run("-c", f"import pytest; pytest.main(['-q', *{tests}, '-k', 'plain'])")
     assert re.search(r"^\d\d passed", passed, re.MULTILINE), passed
 
 

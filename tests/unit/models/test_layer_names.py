@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
-
-pytest.importorskip("tf_keras", reason="pip install 'edge-sv[train]'")
-
 from tf_keras import layers
 
 from edge_sv.compress.straight_through import find_layers
-from edge_sv.models.families import FAMILIES
 from edge_sv.models.layer_names import (
     EMBEDDING,
     POOL,
@@ -22,41 +17,16 @@ from edge_sv.models.layer_names import (
     matches,
     relu_of,
 )
-from edge_sv.models.presets import PRESETS, build_preset
+from edge_sv.models.presets import PRESETS
 from edge_sv.recipes.reading import load_recipe, recipe_names
-from tests.families import build_tiny
+from tests.unit.models.nets import convolutions, preset
 
-KINDS = (layers.Conv2D, layers.DepthwiseConv2D)
 MEANT = {"*": None, "stem*": {STEM}, EMBEDDING: {EMBEDDING}}
 """Pattern of a bundled recipe's rule -> the convolutions it means, None: all of them."""
 
 
-@cache
-def preset(name: str) -> Any:
-    return build_preset(name)
-
-
-def convolutions(model: Any) -> list[str]:
-    """List the convolutions of a net in the order they run; depthwise ones, too."""
-    return [layer.name for layer in model.layers if isinstance(layer, KINDS)]
-
-
 def readers(model: Any, name: str) -> list[Any]:
     return [node.layer for node in model.get_layer(name).outbound_nodes]
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_s_convolutions_have_the_names_that_its_family_states(name: str) -> None:
-    family, model = FAMILIES[PRESETS[name][0]], preset(name)
-    assert [layer for layer in convolutions(model) if not family.has_convolution(layer)] == []
-
-
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_name_that_a_family_states_is_in_one_of_its_nets(name: str) -> None:
-    nets = [build_tiny(name), *(preset(known) for known, (family, _) in PRESETS.items() if family == name)]
-    found = {layer for model in nets for layer in convolutions(model)}
-    unused = [pattern for pattern in FAMILIES[name].convolutions if not any(matches(one, pattern) for one in found)]
-    assert unused == []
 
 
 @pytest.mark.parametrize("name", PRESETS)
