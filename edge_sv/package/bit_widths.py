@@ -17,6 +17,12 @@ def check_widths(recipe: CompressionRecipe, target: Target) -> None:
     """
     kind = find_kind(target.package)
     weights, activations = kind.weight_bits, kind.activation_bits
+    if weights is not None and recipe.mixed is not None and not set(recipe.mixed.bits) <= set(weights):
+        raise UsageError(
+            f"recipe '{recipe.name}' chooses among weights of {', '.join(map(str, recipe.mixed.bits))} bits; target "
+            f"'{target.name}' holds {', '.join(map(str, weights))}",
+            hint=f"bits = {[bits for bits in recipe.mixed.bits if bits in weights]} in [mixed]",
+        )
     for number, rule in enumerate(recipe.rules, 1):
         if weights is not None and rule.quantizer and rule.weights not in weights:
             below = max((bits for bits in weights if bits < rule.weights), default=weights[0])

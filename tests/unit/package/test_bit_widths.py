@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edge_sv.errors import UsageError
@@ -9,7 +11,7 @@ from edge_sv.package import bit_widths
 from edge_sv.package.bit_widths import check_widths
 from edge_sv.package.target import list_targets, load_target
 from edge_sv.recipes.reading import load_recipe, recipe_names
-from edge_sv.recipes.recipe import CompressionRecipe, LayerRule
+from edge_sv.recipes.recipe import CompressionRecipe, LayerRule, MixedBitWidths
 
 
 def recipe(bits: int, activations: int = 8) -> CompressionRecipe:
@@ -37,6 +39,14 @@ def test_a_width_below_all_that_a_kind_holds(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UsageError, match="asks for 2-bit weights") as caught:
         check_widths(recipe(2), load_target("cortex-m"))
     assert caught.value.hint is not None and "weights = 4 in that rule" in caught.value.hint
+
+
+def test_widths_to_choose_from_are_those_that_the_target_holds() -> None:
+    mixed = replace(recipe(8), mixed=MixedBitWidths((2, 4, 6, 8), mean_bits=4))
+    with pytest.raises(UsageError, match="chooses among weights of 2, 4, 6, 8 bits; target 'cortex-m' holds") as caught:
+        check_widths(mixed, load_target("cortex-m"))
+    assert caught.value.hint == "bits = [2, 4, 8] in [mixed]"
+    check_widths(mixed, load_target("tflite-micro"))
 
 
 def test_activations_without_kernels() -> None:

@@ -99,6 +99,7 @@ MIXED = {"bits": [2, 4], "mean_bits": 3.0}
     ("rule", "mixed", "text"),
     [
         ({"weights": 4, "quantizer": "kmeans"}, {"bits": [4, 2], "mean_bits": 3.0}, "must ascend"),
+        ({"weights": 4, "quantizer": "kmeans"}, {"bits": [4, 9], "mean_bits": 5.0}, "less than or equal to 8"),
         ({"weights": 4, "quantizer": "kmeans"}, {"bits": [2, 4]}, "a budget, either as mean_bits or in bytes"),
         ({"weights": 4, "quantizer": "kmeans"}, {**MIXED, "budget": 10}, "a budget, either as mean_bits or in bytes"),
         ({"weights": 8}, MIXED, "no rule has a quantizer"),
