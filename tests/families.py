@@ -52,12 +52,11 @@ def build_tiny(family: str, *, seed: int = 3, frames: int = FRAMES, num_mels: in
     import numpy as np
     import tf_keras
 
-    from edge_sv.models.checkpoint import FAMILIES as BUILDERS
     from edge_sv.models.checkpoint import net_config
+    from edge_sv.models.families import FAMILIES as BUILDERS
 
     tf_keras.utils.set_random_seed(seed)
-    _, build = BUILDERS[family]
-    model = build(net_config(family, dict(FAMILIES[family])), frames=frames, num_mels=num_mels)
+    model = BUILDERS[family].build(net_config(family, dict(FAMILIES[family])), frames=frames, num_mels=num_mels)
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, tf_keras.layers.BatchNormalization):

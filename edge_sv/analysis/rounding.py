@@ -24,7 +24,8 @@ from edge_sv.analysis.weights import BITS, QUANTIZERS, find_float_net
 from edge_sv.artifacts.net import read_net
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule, normalize_length
-from edge_sv.recipes.quantizers import METHODS, make_grid, quantize
+from edge_sv.recipes.grid import quantize
+from edge_sv.recipes.quantizers import METHODS, make_grid
 from edge_sv.runtimes.interpreter import run_each
 from edge_sv.runtimes.layer_trace import decibel
 from edge_sv.runtimes.litert import LiteRTInterpreter

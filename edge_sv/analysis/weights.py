@@ -19,7 +19,8 @@ from edge_sv.artifacts.locate import ModelKind, locate
 from edge_sv.artifacts.net import read_net
 from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, UsageError
-from edge_sv.recipes.quantizers import METHODS, make_grid, quantize
+from edge_sv.recipes.grid import quantize
+from edge_sv.recipes.quantizers import METHODS, make_grid
 from edge_sv.system.array_types import Float32, Float64
 from edge_sv.system.npz import read_arrays
 

@@ -32,7 +32,7 @@ class FloatNet:
     Args:
         path: the folder.
         name: for people, `resnet-nano`.
-        family: its topology, a key of `edge_sv.models.checkpoint.FAMILIES`.
+        family: its topology, a key of `edge_sv.models.families.FAMILIES`.
         config: the family's configuration, JSON values.
         features: its front end.
         segments: the frames it takes at once.

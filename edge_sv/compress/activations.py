@@ -117,5 +117,5 @@ def _unknown(name: str, kind: str, function: Any) -> UsageError:
             "got": f"{kind} with activation '{function}'" if function else kind,
             "known": ", ".join(sorted(COMPUTES | MOVES)),
         },
-        hint="take a recipe without quantizer 'fake_quant'",
+        hint="take a recipe whose method does not round activations: palette, static, power or binary",
     )

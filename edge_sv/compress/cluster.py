@@ -201,7 +201,5 @@ def _make_quantizer(layer: tf_keras.layers.Layer, rule: LayerRule | None, phase:
     """Make what rounds a layer's kernel; depthwise convolutions have few weights and keep 8 bits."""
     if rule is None or isinstance(layer, tf_keras.layers.DepthwiseConv2D):
         return KernelRange.of(layer, KERNEL_BITS)
-    if rule.quantizer != "cluster":
-        return KernelRange.of(layer, rule.weights)
     clusters = rule.clusters or 1 << rule.weights
     return ClusteredKernel(rule.weights, first_centroids(kernel_of(layer).numpy(), clusters), phase)

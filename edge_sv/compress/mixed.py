@@ -28,7 +28,8 @@ from edge_sv.errors import UsageError
 from edge_sv.models.checkpoint import encode_weights
 from edge_sv.plugins.weight_bytes import WeightBytes, total_bytes
 from edge_sv.recipes.bit_allocation import BitAllocation, Choice, allocate
-from edge_sv.recipes.quantizers import make_grid, quantize
+from edge_sv.recipes.grid import quantize
+from edge_sv.recipes.quantizers import make_grid
 from edge_sv.recipes.recipe import CONVERTER_BITS, CompressionRecipe, LayerRule, MixedBitWidths
 from edge_sv.system.array_types import Float32
 from edge_sv.system.files import sha256_bytes

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.artifacts.palette import Palette
+from edge_sv.models.layer_names import batch_norm_of
 from edge_sv.plugins.generator import DEFAULT_GENERATOR, find_generator
 from edge_sv.plugins.weight_bytes import WeightBytes, WeightCosts
 
@@ -40,5 +41,5 @@ def net_bytes(model: Any, palettes: Mapping[str, Palette] | None = None) -> dict
 
 def sign_flipped_channels(model: Any, layer: str) -> npt.NDArray[np.bool_] | None:
     """Tell which output channels of a layer its batch normalization multiplies by a negative number."""
-    norms = [norm for norm in model.layers if norm.name == f"{layer}_bn"]
+    norms = [norm for norm in model.layers if norm.name == batch_norm_of(layer)]
     return np.asarray(norms[0].gamma.numpy() < 0) if norms else None

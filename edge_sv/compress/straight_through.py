@@ -2,7 +2,7 @@
 
     W_used = W + stop_gradient(Q(W) - W)
 
-Q is `edge_sv.recipes.quantizers.quantize` as a graph: the codebook of the layer stays as it was made from the float
+Q is `edge_sv.recipes.grid.quantize` as a graph: the codebook of the layer stays as it was made from the float
 net, assignments and scales follow the weights at every step. Source of the estimator: Y. Bengio et al., Estimating or
 Propagating Gradients Through Stochastic Neurons, arXiv 1308.3432; of its use with k-means codebooks: arXiv 2406.05359.
 """
@@ -21,7 +21,8 @@ import tf_keras
 from edge_sv.artifacts.palette import Palette
 from edge_sv.compress.method import Crops, Extras
 from edge_sv.errors import UsageError
-from edge_sv.recipes.quantizers import Grid, make_grid, quantize
+from edge_sv.recipes.grid import Grid, quantize
+from edge_sv.recipes.quantizers import make_grid
 from edge_sv.recipes.recipe import CompressionRecipe, LayerRule
 from edge_sv.system.array_types import Float32
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
 
 from edge_sv.artifacts.artifact import ModelArtifact, load_artifact
 from edge_sv.artifacts.locate import ModelKind, locate
@@ -17,8 +17,8 @@ from edge_sv.package import DevicePackage, read_package
 from edge_sv.plugins.generator import DEFAULT_CODE
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 
-Runtime = Literal["c", "emulator", "keras", "tflite", "tflm"]
-RUNTIMES: tuple[str, ...] = get_args(Runtime)
+KERAS = "keras"
+"""The runtime of float nets; the others run converted models."""
 
 
 def open_artifact(model: Path | str) -> ModelArtifact:
@@ -63,7 +63,7 @@ def scoring_artifact(model: Path | str, *, runtime: str | None = None) -> ModelA
     try:
         return open_artifact(model)
     except DataError:
-        if runtime != "keras":
+        if runtime != KERAS:
             raise
         return None
 
@@ -72,8 +72,8 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
     """Open a model in a runtime.
 
     Args:
-        model: see `open_artifact`; for `keras` a bundled net's name or a float net's folder.
-        runtime: `c`, `emulator`, `keras`, `tflite` or `tflm`; None: see `artifact_embedder`.
+        model: see `open_artifact`; for KERAS a bundled net's name or a float net's folder.
+        runtime: one of RUNTIMES; None: see `artifact_embedder`.
         threads: for tflite.
 
     Raises:
@@ -87,31 +87,52 @@ def open_embedder(model: Path | str, *, runtime: str | None = None, threads: int
     if runtime in ("c", "emulator") and located.kind is ModelKind.PACKAGE:
         package = read_package(located.path)
         if package.manifest.generated is not None:
-            return compile_package(package) if runtime == "c" else _emulated(package.artifact, package)
-    if runtime != "keras":
+            return compile_package(package) if runtime == "c" else _emulated(package.artifact, package=package)
+    if runtime != KERAS:
         return artifact_embedder(open_artifact(model), runtime=runtime, threads=threads)
     return KerasEmbedder(located.require(ModelKind.FLOAT_NET, hint="--runtime tflite").path)
 
 
-def default_runtime(artifact: ModelArtifact) -> Runtime:
+def default_runtime(artifact: ModelArtifact) -> str:
     """Return `tflite`, or `tflm` for a model with lookup tables, which nothing else can run."""
     return "tflm" if has_lookup_tables(artifact) else "tflite"
 
 
 def artifact_embedder(artifact: ModelArtifact, *, runtime: str | None = None, threads: int = 1) -> Embedder:
-    """Open an artifact in `tflite` (LiteRT; tflite-runtime where only that works), in `tflm`, or as generated code.
+    """Open an artifact in a runtime.
 
-    Without a runtime it is opened in `default_runtime`.
-    Generated code runs on this computer (`c`) or on an emulated Cortex-M4F (`emulator`).
+    Args:
+        artifact: the model.
+        runtime: a key of ARTIFACT_RUNTIMES; None: `default_runtime`.
+        threads: for tflite.
+
+    Raises:
+        UsageError: unknown runtime, or it cannot run this kind of model.
+        DataError: the model is damaged.
+        ToolMissing: the runtime is not installed.
     """
-    if (runtime or default_runtime(artifact)) == "tflm":
-        return TflmEmbedder(artifact)
-    if runtime == "emulator":
-        return _emulated(artifact)
-    if runtime == "c":
-        from edge_sv.package.cortex_m import source_files
+    name = runtime or default_runtime(artifact)
+    if name not in ARTIFACT_RUNTIMES:
+        raise unknown_name("runtime of converted models", name, ARTIFACT_RUNTIMES)
+    return ARTIFACT_RUNTIMES[name](artifact, threads)
 
-        return CompiledEmbedder(artifact, source_files(artifact, DEFAULT_CODE))
+
+def _compiled(artifact: ModelArtifact, _threads: int) -> Embedder:
+    """Open an artifact as generated C, compiled for this computer."""
+    from edge_sv.package.cortex_m import source_files
+
+    return CompiledEmbedder(artifact, source_files(artifact, DEFAULT_CODE))
+
+
+def _emulated(artifact: ModelArtifact, _threads: int = 1, *, package: DevicePackage | None = None) -> Embedder:
+    """Open an artifact as generated C on an emulated Cortex-M4F."""
+    from edge_sv.embedders.emulated import EmulatedEmbedder
+
+    return EmulatedEmbedder(artifact, package=package)
+
+
+def _tflite(artifact: ModelArtifact, threads: int) -> Embedder:
+    """Open an artifact in LiteRT; in tflite-runtime where only that works."""
     try:
         return LiteRTEmbedder(artifact, threads=threads)
     except ToolMissing as missing:
@@ -125,7 +146,16 @@ def artifact_embedder(artifact: ModelArtifact, *, runtime: str | None = None, th
             ) from also_missing
 
 
-def _emulated(artifact: ModelArtifact, package: DevicePackage | None = None) -> Embedder:
-    from edge_sv.embedders.emulated import EmulatedEmbedder
+def _tflm(artifact: ModelArtifact, _threads: int) -> Embedder:
+    """Open an artifact in TensorFlow Lite Micro's interpreter."""
+    return TflmEmbedder(artifact)
 
-    return EmulatedEmbedder(artifact, package=package)
+
+ARTIFACT_RUNTIMES: dict[str, Callable[[ModelArtifact, int], Embedder]] = {
+    "c": _compiled,
+    "emulator": _emulated,
+    "tflite": _tflite,
+    "tflm": _tflm,
+}
+"""Runtime -> what opens an artifact in it, with so many threads where it has any; a runtime is one entry here."""
+RUNTIMES = tuple(sorted([*ARTIFACT_RUNTIMES, KERAS]))

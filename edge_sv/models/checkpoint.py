@@ -21,23 +21,11 @@ from edge_sv.artifacts.palette import Palette, load_palettes, save_palettes
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.models.df_resnet import DfResNetConfig, build_df_resnet
-from edge_sv.models.ecapa_tdnn import EcapaConfig, build_ecapa_tdnn
-from edge_sv.models.redimnet import ReDimNetConfig, build_redimnet
-from edge_sv.models.resnet import ResNetConfig, build_resnet
-from edge_sv.models.xvector import XVectorConfig, build_xvector
+from edge_sv.models.families import FAMILIES
+from edge_sv.models.family import NetConfig
 from edge_sv.system.files import write_atomic
 from edge_sv.system.npz import read_arrays
 from edge_sv.system.validation import explain_validation_error
-
-NetConfig = ResNetConfig | DfResNetConfig | EcapaConfig | XVectorConfig | ReDimNetConfig
-FAMILIES: dict[str, tuple[type[NetConfig], Any]] = {
-    "resnet": (ResNetConfig, build_resnet),
-    "df_resnet": (DfResNetConfig, build_df_resnet),
-    "ecapa_tdnn": (EcapaConfig, build_ecapa_tdnn),
-    "xvector": (XVectorConfig, build_xvector),
-    "redimnet": (ReDimNetConfig, build_redimnet),
-}
 
 
 @dataclass(frozen=True)
@@ -46,7 +34,7 @@ class NetDescription:
 
     Args:
         name: for people, `resnet-nano`.
-        family: a key of FAMILIES.
+        family: a key of `edge_sv.models.families.FAMILIES`.
         config: the family's own configuration.
         features: its front end.
         segments: the frames it takes at once.
@@ -81,7 +69,7 @@ def net_config(family: str, values: dict[str, Any]) -> NetConfig:
     """
     if family not in FAMILIES:
         raise unknown_name("net family", family, FAMILIES)
-    kind: type[NetConfig] = FAMILIES[family][0]
+    kind = FAMILIES[family].config
     known = [item.name for item in fields(kind)]
     for name in values:
         if name not in known:
@@ -94,10 +82,8 @@ def net_config(family: str, values: dict[str, Any]) -> NetConfig:
 
 def build_net(description: NetDescription, *, frames: int | None = None) -> tf_keras.Model:
     """Build a described net with fresh weights: (batch, frames, num_mels, 1) -> (batch, embedding_dim)."""
-    _, build = FAMILIES[description.family]
-    return build(
-        description.config, frames=frames or description.segments.frames, num_mels=description.features.num_mels
-    )
+    build, config = FAMILIES[description.family].build, description.config
+    return build(config, frames=frames or description.segments.frames, num_mels=description.features.num_mels)
 
 
 def encode_weights(model: tf_keras.Model, *, leave_out: Collection[str] = ()) -> bytes:

@@ -23,6 +23,8 @@ import tf_keras
 from tf_keras import layers
 
 from edge_sv.errors import UsageError
+from edge_sv.models.family import Family
+from edge_sv.models.layer_names import POOL, STEM
 from edge_sv.models.layers import Tensor, conv, depthwise, embedding, input_features
 from edge_sv.models.pooling import pool_time
 
@@ -60,14 +62,21 @@ def build_df_resnet(config: DfResNetConfig, *, frames: int | None, num_mels: int
     """Build the net: (batch, frames, num_mels, 1) -> (batch, embedding_dim)."""
     features = input_features(frames, num_mels)
     limit = config.relu_limit
-    x = conv(features, config.stage_channels[0], 3, strides=config.stem_stride, relu_limit=limit, name="stem_conv")
+    x = conv(features, config.stage_channels[0], 3, strides=config.stem_stride, relu_limit=limit, name=STEM)
     for stage, (blocks, channels) in enumerate(zip(config.stage_blocks, config.stage_channels, strict=True), start=1):
         if stage > 1:
             x = conv(x, channels, 3, strides=2, relu=False, name=f"stage{stage}_down")
         for block in range(1, blocks + 1):
             x = _inverted_bottleneck(x, config.expansion, relu_limit=limit, name=f"stage{stage}_block{block}")
-    x = pool_time(x, config.pooling, name="pool")
+    x = pool_time(x, config.pooling, name=POOL)
     return tf_keras.Model(features, embedding(x, config.embedding_dim), name="df_resnet")
+
+
+FAMILY = Family(
+    DfResNetConfig,
+    build_df_resnet,
+    convolutions=("stage#_down", "stage#_block#_expand", "stage#_block#_depthwise", "stage#_block#_project"),
+)
 
 
 def _inverted_bottleneck(x: Tensor, expansion: int, *, relu_limit: float | None, name: str) -> Tensor:

@@ -21,6 +21,8 @@ import tf_keras
 from tf_keras import layers
 
 from edge_sv.errors import UsageError
+from edge_sv.models.family import Family
+from edge_sv.models.layer_names import POOL, STEM
 from edge_sv.models.layers import Tensor, conv, embedding, input_features
 from edge_sv.models.pooling import pool_time, squeeze_excite
 
@@ -67,15 +69,29 @@ def build_ecapa_tdnn(config: EcapaConfig, *, frames: int | None, num_mels: int) 
     # (frames, num_mels, 1) and (frames, 1, num_mels) are the same bytes. With the mel bands as channels the first
     # convolution reads num_mels contiguous values at each tap; a (5, num_mels) kernel would read them one by one.
     x = layers.Reshape((-1, 1, num_mels), name="mels_to_channels")(features)
-    x = conv(x, config.channels, (5, 1), strides=(config.stem_stride, 1), name="stem_conv")
+    x = conv(x, config.channels, (5, 1), strides=(config.stem_stride, 1), name=STEM)
     outputs = []
     for number, dilation in enumerate(config.dilations, start=1):
         x = _se_res2net_block(x, config, dilation=dilation, name=f"block{number}")
         outputs.append(x)
     x = layers.Concatenate(name="aggregation_concat")(outputs) if len(outputs) > 1 else x
     x = conv(x, config.aggregation_channels, 1, name="aggregation_conv")
-    x = pool_time(x, config.pooling, name="pool", attention_channels=config.attention_channels)
+    x = pool_time(x, config.pooling, name=POOL, attention_channels=config.attention_channels)
     return tf_keras.Model(features, embedding(x, config.embedding_dim), name="ecapa_tdnn")
+
+
+FAMILY = Family(
+    EcapaConfig,
+    build_ecapa_tdnn,
+    convolutions=(
+        "block#_conv1",
+        "block#_res2net_conv#",
+        "block#_conv2",
+        "block#_se_squeeze",
+        "block#_se_excite",
+        "aggregation_conv",
+    ),
+)
 
 
 def _se_res2net_block(x: Tensor, config: EcapaConfig, *, dilation: int, name: str) -> Tensor:

@@ -7,6 +7,8 @@ from typing import Any
 import tf_keras
 from tf_keras import layers
 
+from edge_sv.models.layer_names import EMBEDDING, batch_norm_of, relu_of
+
 Tensor = Any
 """A symbolic Keras tensor (tf_keras has no public type for it)."""
 
@@ -34,7 +36,7 @@ def conv(
         x: (batch, time, freq, channels).
         filters: output channels.
         kernel: (time, freq) size, or one number for both; `same` padding.
-        name: of the convolution; the others get `_bn` and `_relu` after it.
+        name: of the convolution; the others are named after it.
         batch_norm: without it the convolution has a bias.
         relu: apply it at the end.
         relu_limit: largest value it passes; 6 is free in int8 (ReLU6 is part of the convolution).
@@ -52,8 +54,8 @@ def conv(
         name=name,
     )(x)
     if batch_norm:
-        x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(relu_limit, name=f"{name}_relu")(x) if relu else x
+        x = layers.BatchNormalization(name=batch_norm_of(name))(x)
+    return layers.ReLU(relu_limit, name=relu_of(name))(x) if relu else x
 
 
 def depthwise(
@@ -64,13 +66,13 @@ def depthwise(
     Args:
         x: (batch, time, freq, channels).
         kernel: (time, freq) size, or one number for both; `same` padding.
-        name: of the convolution; the others get `_bn` and `_relu` after it.
+        name: of the convolution; the others are named after it.
         relu: apply it at the end.
         relu_limit: largest value it passes, see `conv`.
     """
     x = layers.DepthwiseConv2D(kernel, padding="same", use_bias=False, depthwise_initializer="he_normal", name=name)(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(relu_limit, name=f"{name}_relu")(x) if relu else x
+    x = layers.BatchNormalization(name=batch_norm_of(name))(x)
+    return layers.ReLU(relu_limit, name=relu_of(name))(x) if relu else x
 
 
 def embedding(x: Tensor, embedding_dim: int) -> Tensor:
@@ -79,5 +81,5 @@ def embedding(x: Tensor, embedding_dim: int) -> Tensor:
     A 1x1 convolution, since 4-bit fully connected layers do not run in TensorFlow Lite Micro, and with nothing
     normalized right before it, since that would fold into its input columns.
     """
-    x = layers.Conv2D(embedding_dim, 1, name="embedding")(x)
-    return layers.Reshape((embedding_dim,), name="embedding_vector")(x)
+    x = layers.Conv2D(embedding_dim, 1, name=EMBEDDING)(x)
+    return layers.Reshape((embedding_dim,), name=f"{EMBEDDING}_vector")(x)

@@ -7,9 +7,10 @@ import tf_keras
 from edge_sv.errors import unknown_name
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.models.checkpoint import NetConfig, NetDescription, build_net
+from edge_sv.models.checkpoint import NetDescription, build_net
 from edge_sv.models.df_resnet import DfResNetConfig
 from edge_sv.models.ecapa_tdnn import EcapaConfig
+from edge_sv.models.family import NetConfig
 from edge_sv.models.redimnet import ReDimNetConfig
 from edge_sv.models.resnet import ResNetConfig
 from edge_sv.models.xvector import XVectorConfig

@@ -34,6 +34,8 @@ import tf_keras
 from tf_keras import layers
 
 from edge_sv.errors import UsageError
+from edge_sv.models.family import Family
+from edge_sv.models.layer_names import POOL, STEM
 from edge_sv.models.layers import Tensor, conv, depthwise, embedding, input_features
 from edge_sv.models.pooling import pool_time, squeeze_excite
 
@@ -85,7 +87,7 @@ def build_redimnet(config: ReDimNetConfig, *, frames: int | None, num_mels: int)
         UsageError: the strides do not divide the mel bands.
     """
     features = input_features(frames, num_mels)
-    x = conv(features, config.channels, 3, strides=(config.stem_stride, 1), relu=False, name="stem_conv")
+    x = conv(features, config.channels, 3, strides=(config.stem_stride, 1), relu=False, name=STEM)
     outputs, freq = [_as_1d(x, name="stem")], num_mels
     for number, stride in enumerate(config.stage_strides, start=1):
         if stride < 1 or freq % stride:
@@ -96,8 +98,30 @@ def build_redimnet(config: ReDimNetConfig, *, frames: int | None, num_mels: int)
         outputs.append(_stage(outputs, config, number, freq=freq, name=f"stage{number}"))
         freq //= stride
     x = _weighted_sum(outputs, name="aggregation")
-    x = pool_time(x, config.pooling, name="pool", attention_channels=config.attention_channels)
+    x = pool_time(x, config.pooling, name=POOL, attention_channels=config.attention_channels)
     return tf_keras.Model(features, embedding(x, config.embedding_dim), name="redimnet")
+
+
+FAMILY = Family(
+    ReDimNetConfig,
+    build_redimnet,
+    convolutions=(
+        "stage#_weight#",
+        "stage#_down",
+        "stage#_block#_depthwise1",
+        "stage#_block#_point1",
+        "stage#_block#_depthwise2",
+        "stage#_block#_point2",
+        "stage#_narrow",
+        "stage#_context_narrow",
+        "stage#_context_depthwise#",
+        "stage#_context_point#",
+        "stage#_context_se_squeeze",
+        "stage#_context_se_excite",
+        "stage#_context_widen",
+        "aggregation_weight#",
+    ),
+)
 
 
 def _stage(inputs: Sequence[Tensor], config: ReDimNetConfig, number: int, *, freq: int, name: str) -> Tensor:

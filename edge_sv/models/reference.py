@@ -21,6 +21,7 @@ import tf_keras
 from edge_sv.errors import DataError
 from edge_sv.frontend.features import FeatureConfig, log_mel
 from edge_sv.frontend.segments import SegmentRule, normalize_length
+from edge_sv.models.layer_names import EMBEDDING, STEM
 from edge_sv.models.resnet import ResNetConfig, build_resnet
 from edge_sv.system.array_types import Float32, Int8, Int16, Int64
 from edge_sv.system.code_version import code_identity
@@ -40,7 +41,7 @@ REFERENCE_CONFIG = ResNetConfig(
     embedding_dim=64,
 )
 LAYERS = {
-    "stem": "stem_conv",
+    "stem": STEM,
     "s1c1": "stage1_block1_conv1",
     "s1c2": "stage1_block1_conv2",
     "s2c1": "stage2_block1_conv1",
@@ -52,7 +53,7 @@ LAYERS = {
     "s4c1": "stage4_block1_conv1",
     "s4c2": "stage4_block1_conv2",
     "s4sc": "stage4_block1_shortcut",
-    "fc": "embedding",
+    "fc": EMBEDDING,
 }
 
 

@@ -15,6 +15,8 @@ import tf_keras
 from tf_keras import layers
 
 from edge_sv.errors import UsageError
+from edge_sv.models.family import Family
+from edge_sv.models.layer_names import POOL, STEM
 from edge_sv.models.layers import Tensor, conv, embedding, input_features
 from edge_sv.models.pooling import pool_time
 
@@ -65,16 +67,26 @@ class ResNetConfig:
             raise UsageError(f"unknown downsample {sorted(unknown)}", hint=f"use {', '.join(get_args(Downsample))}")
 
 
+def block_convolutions(block: str) -> tuple[str, str]:
+    """Name the two convolutions of a block, `stage1_block1`."""
+    return f"{block}_conv1", f"{block}_conv2"
+
+
+def stage_pool(stage: int) -> str:
+    """Name the max pool that a stage, counted from 1, begins with."""
+    return f"stage{stage}_pool"
+
+
 def build_resnet(config: ResNetConfig, *, frames: int | None, num_mels: int) -> tf_keras.Model:
     """Build the net: (batch, frames, num_mels, 1) -> (batch, embedding_dim)."""
     features = input_features(frames, num_mels)
     unit = functools.partial(conv, batch_norm=config.batch_norm, relu_limit=config.relu_limit)
-    x = unit(features, config.stem_channels, config.stem_kernel, strides=config.stem_stride, name="stem_conv")
+    x = unit(features, config.stem_channels, config.stem_kernel, strides=config.stem_stride, name=STEM)
     for stage, (blocks, channels) in enumerate(zip(config.stage_blocks, config.stage_channels, strict=True)):
         inner = config.stage_inner[stage] if config.stage_inner else channels
         downsample = config.downsample[stage]
         if downsample == "max_pool":
-            x = layers.MaxPooling2D(2, name=f"stage{stage + 1}_pool")(x)
+            x = layers.MaxPooling2D(2, name=stage_pool(stage + 1))(x)
         for block in range(blocks):
             x = _basic_block(
                 x,
@@ -85,8 +97,13 @@ def build_resnet(config: ResNetConfig, *, frames: int | None, num_mels: int) -> 
                 relu_limit=config.relu_limit,
                 name=f"stage{stage + 1}_block{block + 1}",
             )
-    x = pool_time(x, config.pooling, name="pool")
+    x = pool_time(x, config.pooling, name=POOL)
     return tf_keras.Model(features, embedding(x, config.embedding_dim), name="resnet")
+
+
+FAMILY = Family(
+    ResNetConfig, build_resnet, convolutions=("stage#_block#_shortcut", "stage#_block#_conv1", "stage#_block#_conv2")
+)
 
 
 def _basic_block(
@@ -105,7 +122,8 @@ def _basic_block(
         shortcut = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(shortcut)
     if x.shape[-1] != channels:
         shortcut = unit(shortcut, channels, 1, relu=False, name=f"{name}_shortcut")
-    y = unit(x, inner, 3, strides=stride, name=f"{name}_conv1")
-    y = unit(y, channels, 3, relu=False, name=f"{name}_conv2")
+    first, second = block_convolutions(name)
+    y = unit(x, inner, 3, strides=stride, name=first)
+    y = unit(y, channels, 3, relu=False, name=second)
     y = layers.Add(name=f"{name}_add")([shortcut, y])
     return layers.ReLU(relu_limit, name=f"{name}_relu")(y)

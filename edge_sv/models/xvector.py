@@ -22,6 +22,8 @@ import tf_keras
 from tf_keras import layers
 
 from edge_sv.errors import UsageError
+from edge_sv.models.family import Family
+from edge_sv.models.layer_names import POOL, STEM
 from edge_sv.models.layers import conv, embedding, input_features
 from edge_sv.models.pooling import pool_time
 
@@ -61,9 +63,12 @@ def build_xvector(config: XVectorConfig, *, frames: int | None, num_mels: int) -
     features = input_features(frames, num_mels)
     x = layers.Reshape((-1, 1, num_mels), name="mels_to_channels")(features)
     for number, (kernel, dilation) in enumerate(zip(config.kernels, config.dilations, strict=True), start=1):
-        name = "stem_conv" if number == 1 else f"frame{number}_conv"
+        name = STEM if number == 1 else f"frame{number}_conv"
         strides = (config.stem_stride if number == 1 else 1, 1)
         x = conv(x, config.channels, (kernel, 1), strides=strides, dilation=(dilation, 1), name=name)
     x = conv(x, config.pooled_channels, 1, name=f"frame{len(config.kernels) + 1}_conv")
-    x = pool_time(x, config.pooling, name="pool")
+    x = pool_time(x, config.pooling, name=POOL)
     return tf_keras.Model(features, embedding(x, config.embedding_dim), name="xvector")
+
+
+FAMILY = Family(XVectorConfig, build_xvector, convolutions=("frame#_conv",))

@@ -14,6 +14,7 @@ from edge_sv.package.budget import Footprint
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, seal
 from edge_sv.package.device_memory import features_bytes, memory_bytes
 from edge_sv.package.golden_vectors import GoldenVector, make_vectors
+from edge_sv.package.kind import PackageKind
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target, load_target, template_folder
 from edge_sv.package.tflite_micro import cohort_values
@@ -39,8 +40,18 @@ _PREFIX = "PREFIX"
 """Stands for the prefix in the names of template files."""
 
 
-class CortexMPackage:
-    """The `cortex-m` kind of package, see `edge_sv.package.write.PackageKind`."""
+class CortexMPackage(PackageKind):
+    """The `cortex-m` kind of package, see `PackageKind`."""
+
+    @property
+    def weight_bits(self) -> tuple[int, ...] | None:
+        """Bits of compressed weights that the generated code has kernels for."""
+        return find_generator(GENERATOR).weight_costs.bit_widths
+
+    @property
+    def activation_bits(self) -> tuple[int, ...]:
+        """Bits of activations that the generated code has kernels for."""
+        return find_generator(GENERATOR).activation_bits
 
     def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
         """Say what the package costs; see `write.estimate_footprint`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import jinja2
 import numpy as np
 import numpy.typing as npt
 
+from edge_sv.errors import DataError
+
 TEMPLATE_SUFFIX = ".j2"
 _COLUMNS = 110
 
 
-def render_folder(folder: Path, context: dict[str, Any]) -> dict[str, bytes]:
+def render_folder(folder: Path, context: Mapping[str, Any]) -> dict[str, bytes]:
     """Make files out of a folder: `*.j2` are rendered and lose the suffix, the others are copied.
 
     A template that renders to nothing makes no file.
@@ -24,6 +27,9 @@ def render_folder(folder: Path, context: dict[str, Any]) -> dict[str, bytes]:
 
     Returns:
         Path below the folder -> content.
+
+    Raises:
+        DataError: a template is not one, or uses a name that is not there.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
@@ -37,9 +43,23 @@ def render_folder(folder: Path, context: dict[str, Any]) -> dict[str, bytes]:
         name = path.relative_to(folder).as_posix()
         if path.suffix != TEMPLATE_SUFFIX:
             files[name] = path.read_bytes()
-        elif text := environment.get_template(name).render(context).strip():
+        elif text := _render(environment, name, context).strip():
             files[name.removesuffix(TEMPLATE_SUFFIX)] = f"{text}\n".encode()
     return files
+
+
+def _render(environment: jinja2.Environment, name: str, context: Mapping[str, Any]) -> str:
+    try:
+        return environment.get_template(name).render(context)
+    except (jinja2.TemplateError, UnicodeDecodeError) as error:
+        line = getattr(error, "lineno", None)
+        raise DataError(
+            f"template {name} cannot be rendered",
+            details={
+                "got": f"line {line}: {error}" if line else str(error),
+                "it may use": ", ".join(sorted(context)),
+            },
+        ) from error
 
 
 def c_bytes(data: bytes) -> str:

@@ -10,6 +10,7 @@ from edge_sv.artifacts.locate import MANIFEST_ENTRY
 from edge_sv.package.budget import Footprint
 from edge_sv.package.describe import COHORT_FILE, MODEL_FILE, banner, common_files, describe, seal
 from edge_sv.package.golden_vectors import make_vectors
+from edge_sv.package.kind import PackageKind
 from edge_sv.package.read import COHORT_ENTRY
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target, template_folder
@@ -20,8 +21,13 @@ from edge_sv.tflite.flatbuffer import parse_model
 from edge_sv.tflite.tflm_operators import tensor_formats, used_operators
 
 
-class TflitePackage:
-    """The `tflite` kind of package, see `edge_sv.package.write.PackageKind`."""
+class TflitePackage(PackageKind):
+    """The `tflite` kind of package, see `PackageKind`."""
+
+    @property
+    def runs_in_tflm(self) -> bool:
+        """No: on a phone it runs in LiteRT."""
+        return False
 
     def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
         """Say what the package costs: the model's file; LiteRT manages its own memory."""

@@ -13,6 +13,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.package.budget import Footprint, buffer_bytes, estimate_code, object_bytes
 from edge_sv.package.describe import MODEL_FILE, banner, common_files, describe, describe_lookup, seal
 from edge_sv.package.golden_vectors import make_vectors
+from edge_sv.package.kind import PackageKind
 from edge_sv.package.recorded_arena import find_arena
 from edge_sv.package.render import render_folder
 from edge_sv.package.target import Target, template_folder
@@ -29,8 +30,8 @@ SHARED_HEADERS = ("esv_align.h", "esv_embedding.h", "esv_score.h", "esv_square_r
 """What the package takes from targets/common."""
 
 
-class TfliteMicroPackage:
-    """The `tflite-micro` kind of package, see `edge_sv.package.write.PackageKind`."""
+class TfliteMicroPackage(PackageKind):
+    """The `tflite-micro` kind of package, see `PackageKind`."""
 
     def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
         """Say what the package costs, the arena measured; see `write.estimate_footprint`.

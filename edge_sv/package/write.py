@@ -4,32 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.package.budget import Footprint, check_budget
+from edge_sv.package.kind import find_kind
 from edge_sv.package.read import DevicePackage, read_package
 from edge_sv.package.target import Target
-from edge_sv.plugins.entry import PACKAGES, load_plugin
 from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.system.files import write_folder
-
-
-class PackageKind(Protocol):
-    """Makes packages of one kind: a plug-in of the group `edge_sv.packages`, named by `package` in a target.toml."""
-
-    def measure(self, artifact: ModelArtifact, code: CodeOptions) -> Footprint:
-        """Say what the package costs."""
-
-    def make_files(
-        self,
-        artifact: ModelArtifact,
-        target: Target,
-        footprint: Footprint,
-        check: Mapping[str, Any] | None,
-        code: CodeOptions,
-    ) -> dict[str, bytes]:
-        """Make all files of the package, path -> content."""
 
 
 def estimate_footprint(artifact: ModelArtifact, target: Target, *, code: CodeOptions = DEFAULT_CODE) -> Footprint:
@@ -76,14 +59,3 @@ def write_package(
     files = kind.make_files(artifact, target, footprint, check, code)
     write_folder(out, files)
     return read_package(out)
-
-
-def find_kind(name: str) -> PackageKind:
-    """Load an installed kind of package; reading a package needs none.
-
-    Raises:
-        UsageError: there is none of this name.
-        ToolMissing: it is installed and does not load.
-    """
-    kind: PackageKind = load_plugin(PACKAGES, name)
-    return kind

@@ -10,8 +10,8 @@ from pathlib import Path
 from edge_sv.artifacts.locate import MANIFEST_FILE
 from edge_sv.errors import UsageError
 from edge_sv.package import DevicePackage, read_package, write_package
+from edge_sv.package.kind import find_kind
 from edge_sv.package.target import template_folder
-from edge_sv.package.write import find_kind
 from edge_sv.pipeline.check import Checked, artifact_identity
 from edge_sv.pipeline.check_generated_c import check_speaker_package
 from edge_sv.pipeline.check_lookup_tables import check_tables

@@ -12,6 +12,7 @@ from edge_sv.artifacts.locate import LocatedModel, ModelKind, find_net, locate
 from edge_sv.embedders.model import DEFAULT_MODEL
 from edge_sv.errors import UsageError
 from edge_sv.package.bit_widths import check_widths
+from edge_sv.package.kind import find_kind
 from edge_sv.package.target import Target, load_target
 from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.recipes.reading import load_recipe, parse_recipe
@@ -176,7 +177,7 @@ def build_request(
     parsed = (load_recipe(recipe) if recipe else own_recipe(located)).with_budget(budget)
     check_widths(parsed, found)
     # On a phone 16-bit activations run without TensorFlow Lite Micro, which lacks operators on int16.
-    micro = found.package != "tflite" or parsed.activation_bits == CONVERTER_BITS
+    micro = find_kind(found.package).runs_in_tflm or parsed.activation_bits == CONVERTER_BITS
     return BuildRequest(
         conversion=ConversionRequest(
             model=located,

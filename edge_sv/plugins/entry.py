@@ -12,10 +12,11 @@ An entry is a class or function without arguments that makes the plug-in.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from edge_sv.errors import ToolMissing, unknown_name
+from edge_sv.errors import ToolMissing, UsageError, unknown_name
+from edge_sv.system.extras import extra_of
 
 CONVERTERS = "edge_sv.converters"
 GENERATORS = "edge_sv.generators"
@@ -37,22 +38,49 @@ def load_plugin(group: str, name: str) -> Any:
         name: of the entry point.
 
     Raises:
-        UsageError: there is none of this name; says which are installed.
+        UsageError: there is none of this name, or two distributions have one; says which are installed.
         ToolMissing: it is installed and does not load; says why.
     """
-    kind = _KINDS[group]
-    installed = {point.name: point for point in entry_points(group=group)}
-    if name not in installed:
-        raise unknown_name(kind, name, installed)
+    point = _find(group, name)
     try:
-        return installed[name].load()()
-    except ImportError as error:
-        raise ToolMissing(
-            f"{kind} '{name}' is not usable here", details={"got": str(error)}, hint="pip install 'edge-sv[train]'"
-        ) from error
+        return point.load()()
     except Exception as error:
         raise ToolMissing(
-            f"{kind} '{name}' does not load",
-            details={"got": f"{type(error).__name__}: {error}", "entry point": installed[name].value},
-            hint="install a version of that plug-in that fits this version of edge-sv",
+            f"{_KINDS[group]} '{name}' does not load",
+            details={
+                "got": str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}",
+                "entry point": f"{point.value}, of {_distribution(point)}",
+            },
+            hint=_how_to_mend(point, error),
         ) from error
+
+
+def _find(group: str, name: str) -> EntryPoint:
+    installed = entry_points(group=group)
+    if not installed:
+        raise UsageError(
+            f"no {_KINDS[group]} is installed, so there is no '{name}'",
+            details={"looked for": f"entry points of the group {group}"},
+            hint="install edge-sv itself: pip install edge-sv, or pip install --editable . in a checkout",
+        )
+    found = [point for point in installed if point.name == name]
+    if not found:
+        raise unknown_name(_KINDS[group], name, installed.names)
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} installed distributions have a {_KINDS[group]} '{name}'",
+            details={_distribution(point): point.value for point in found},
+            hint="uninstall all but one of them",
+        )
+    return found[0]
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown distribution"
+
+
+def _how_to_mend(point: EntryPoint, error: Exception) -> str:
+    package = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and (extra := extra_of(package)):
+        return f"pip install 'edge-sv[{extra}]'"
+    return f"pip install --upgrade {_distribution(point)}, in a version that fits this version of edge-sv"

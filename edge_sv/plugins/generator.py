@@ -128,6 +128,10 @@ class Generator(Protocol):
     def weight_costs(self) -> WeightCosts:
         """What a layer's weights will take in flash as this generator writes them."""
 
+    @property
+    def activation_bits(self) -> tuple[int, ...]:
+        """Bits of activations that it has kernels for, ascending."""
+
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None
     ) -> GeneratedNet:

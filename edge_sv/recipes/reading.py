@@ -61,7 +61,7 @@ class _FineTuning(_Section):
 
 
 class _Mixed(_Section):
-    bits: Annotated[tuple[Literal[1, 2, 3, 4, 8], ...], Field(min_length=2)]
+    bits: Annotated[tuple[Annotated[int, Field(ge=1, le=CONVERTER_BITS)], ...], Field(min_length=2)]
     mean_bits: Annotated[float, Field(ge=1, le=8)] | None = None
     budget: Annotated[int, Field(ge=1)] | None = None
     sensitivity: Sensitivity = MixedBitWidths.sensitivity

@@ -39,5 +39,10 @@ def require_extras(*names: str, purpose: str) -> None:
         )
 
 
+def extra_of(package: str) -> str | None:
+    """Return the extra that installs a package, named as it is imported; None: no extra does."""
+    return next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+
+
 def _missing(name: str) -> list[str]:
     return [package for package in EXTRAS[name] if importlib.util.find_spec(package) is None]

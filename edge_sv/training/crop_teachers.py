@@ -28,13 +28,12 @@ import tf_keras
 from edge_sv.errors import UsageError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.models.checkpoint import load_description, load_net
+from edge_sv.models.layer_names import POOL_INPUTS
 from edge_sv.system.array_types import Float32
 from edge_sv.training.config import LossSection
 from edge_sv.training.losses import frame_distance
 
 Tensor = Any
-POOLED = ("pool_context_mean", "pool_mean")
-"""Layers that take the pooling's input, of attentive and of plain poolings; the first that a net has counts."""
 QUANTIZED = "quant_"
 """Prefix of layers that quantization-aware training has wrapped."""
 
@@ -46,10 +45,10 @@ def frame_map(model: tf_keras.Model) -> Tensor:
         UsageError: the net has no pooling over time.
     """
     layers = {layer.name.removeprefix(QUANTIZED): layer for layer in model.layers}
-    for name in POOLED:
+    for name in POOL_INPUTS:
         if name in layers:
             return layers[name].input
-    raise UsageError(f"the net '{model.name}' has no frame-level map", details={"missing": " or ".join(POOLED)})
+    raise UsageError(f"the net '{model.name}' has no frame-level map", details={"missing": " or ".join(POOL_INPUTS)})
 
 
 def with_frames(model: tf_keras.Model) -> tf_keras.Model:

@@ -18,13 +18,8 @@ from edge_sv.compress.method import Extras, TrainableMethod, Uncompressed, save_
 from edge_sv.compress.methods import choose_method
 from edge_sv.errors import DataError, UsageError
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.models.checkpoint import (
-    NetConfig,
-    NetDescription,
-    build_net,
-    load_net,
-    net_config,
-)
+from edge_sv.models.checkpoint import NetDescription, build_net, load_net, net_config
+from edge_sv.models.family import NetConfig
 from edge_sv.models.reference import build_reference
 from edge_sv.system.array_types import Float32
 from edge_sv.system.files import write_atomic

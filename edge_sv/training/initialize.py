@@ -13,6 +13,8 @@ import tf_keras
 
 from edge_sv.errors import UsageError
 from edge_sv.frontend.segments import normalize_length
+from edge_sv.models.layer_names import EMBEDDING, STEM
+from edge_sv.models.resnet import block_convolutions, stage_pool
 from edge_sv.system.array_types import Float32
 from edge_sv.training.batches import BatchMaker
 from edge_sv.training.prune import can_fit_stem, can_narrow, fit_stem, narrow_block
@@ -20,7 +22,7 @@ from edge_sv.training.trainer import Trainer
 
 BATCH = 64
 START_BATCHES = 8
-STEM_OUTPUT = "stage1_pool"
+STEM_OUTPUT = stage_pool(1)
 """What a strided stem replaces: the other net's layers up to this one."""
 BEFORE_TRAINING = 1 << 30
 """Number of the first batch that is looked at before the first step."""
@@ -85,16 +87,16 @@ def inherit(target: tf_keras.Model, source: tf_keras.Model, features: Float32) -
             continue
         if layer.name not in names:
             raise UsageError(f"cannot start from this net: it has no layer '{layer.name}'")
-        block, _, part = layer.name.rpartition("_")
+        block = layer.name.rpartition("_")[0]
         if _is_alike(layer, source.get_layer(layer.name)):
             layer.set_weights(source.get_layer(layer.name).get_weights())
             filled[layer.name] = "copied"
-        elif layer.name == "stem_conv" and can_fit_stem(source, target, STEM_OUTPUT):
+        elif layer.name == STEM and can_fit_stem(source, target, STEM_OUTPUT):
             fit_stem(source, target, STEM_OUTPUT, features)
             filled[layer.name] = "fitted"
-        elif part == "conv1" and can_narrow(source, target, block):
+        elif layer.name == block_convolutions(block)[0] and can_narrow(source, target, block):
             narrow_block(source, target, block, features)
-            filled |= {f"{block}_conv1": "narrowed", f"{block}_conv2": "narrowed"}
+            filled |= dict.fromkeys(block_convolutions(block), "narrowed")
         elif layer.name not in filled:
             raise UsageError(
                 f"cannot start from this net: layer '{layer.name}' has another shape",
@@ -114,7 +116,7 @@ def _shapes(layer: tf_keras.layers.Layer) -> str:
 
 def center_embedding(model: tf_keras.Model, features: Float32) -> None:
     """Move the embedding's bias so that the mean embedding of `features` is zero: cosine then uses the whole sphere."""
-    layer = model.get_layer("embedding")
+    layer = model.get_layer(EMBEDDING)
     kernel, bias = layer.get_weights()
     mean = np.asarray(model.predict(features, verbose=0), np.float32).mean(axis=0)
     layer.set_weights([kernel, bias - mean])

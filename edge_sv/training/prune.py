@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import tf_keras
 
+from edge_sv.models.layer_names import STEM, relu_of
+from edge_sv.models.resnet import block_convolutions
 from edge_sv.system.array_types import Float32, Float64
 
 DAMPING = 1e-4
@@ -54,7 +56,7 @@ def select_groups(second_moment: Float64, weights: Float64, group_size: int, kee
 
 def can_narrow(source: tf_keras.Model, target: tf_keras.Model, block: str) -> bool:
     """Tell whether `narrow_block` applies: the target is narrower between the convolutions, and else alike."""
-    names = [f"{block}_conv1", f"{block}_conv2"]
+    names = block_convolutions(block)
     if any(name not in {layer.name for layer in model.layers} for model in (source, target) for name in names):
         return False
     wide, narrow = ([model.get_layer(name) for name in names] for model in (source, target))
@@ -75,14 +77,15 @@ def narrow_block(source: tf_keras.Model, target: tf_keras.Model, block: str, fea
 
     Args:
         source: the wider net.
-        target: the net to fill; `<block>_conv1` and `<block>_conv2` are set.
+        target: the net to fill; the block's two convolutions are set.
         block: `stage1_block1`.
         features: (batch, frames, num_mels, 1) for which the block's output should stay.
     """
-    kernel1, bias1 = source.get_layer(f"{block}_conv1").get_weights()
-    kernel2, bias2 = source.get_layer(f"{block}_conv2").get_weights()
-    keep = target.get_layer(f"{block}_conv1").filters
-    hidden = _outputs(source, f"{block}_conv1_relu", features)
+    first, second = block_convolutions(block)
+    kernel1, bias1 = source.get_layer(first).get_weights()
+    kernel2, bias2 = source.get_layer(second).get_weights()
+    keep = target.get_layer(first).filters
+    hidden = _outputs(source, relu_of(first), features)
     taps = kernel2.shape[0] * kernel2.shape[1]
     patches = _patches(hidden, kernel2.shape[0], stride=1)
     mean = patches.mean(axis=0)
@@ -93,13 +96,13 @@ def narrow_block(source: tf_keras.Model, target: tf_keras.Model, block: str, fea
     columns = np.concatenate([np.arange(g * taps, (g + 1) * taps) for g in kept])
     bias = bias2 + mean @ rows - mean[columns] @ refitted
     shape = (keep, kernel2.shape[0], kernel2.shape[1], kernel2.shape[3])
-    target.get_layer(f"{block}_conv1").set_weights([kernel1[..., kept], bias1[kept]])
-    target.get_layer(f"{block}_conv2").set_weights([refitted.reshape(shape).transpose(1, 2, 0, 3), bias])
+    target.get_layer(first).set_weights([kernel1[..., kept], bias1[kept]])
+    target.get_layer(second).set_weights([refitted.reshape(shape).transpose(1, 2, 0, 3), bias])
 
 
 def can_fit_stem(source: tf_keras.Model, target: tf_keras.Model, output: str) -> bool:
     """Tell whether `fit_stem` applies: the source has the layer, and it has the shape of the target's stem."""
-    stem = target.get_layer("stem_conv")
+    stem = target.get_layer(STEM)
     found = [layer for layer in source.layers if layer.name == output]
     return bool(stem.use_bias and found and found[0].output_shape[1:] == stem.output_shape[1:])
 
@@ -109,11 +112,11 @@ def fit_stem(source: tf_keras.Model, target: tf_keras.Model, output: str, featur
 
     Args:
         source: the net to imitate.
-        target: the net whose `stem_conv` is set.
+        target: the net whose stem is set.
         output: the source's layer whose output the stem should give, of the same shape.
         features: (batch, frames, num_mels, 1).
     """
-    stem = target.get_layer("stem_conv")
+    stem = target.get_layer(STEM)
     wanted = _outputs(source, output, features)
     patches = _patches(features, stem.kernel_size[0], stride=stem.strides[0])
     patches = np.concatenate([patches, np.ones((len(patches), 1))], axis=1)

@@ -28,6 +28,7 @@ class CSourceGenerator:
     """The `c_source` generator: writes a model as C99; see `edge_sv.plugins.generator.Generator`."""
 
     weight_costs = CWeightCosts()
+    activation_bits = (8,)
 
     def generate(
         self, model: bytes, *, prefix: str, banner: str, speaker: bool, plan: PlanName | None = None

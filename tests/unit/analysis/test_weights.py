@@ -11,7 +11,8 @@ import pytest
 
 from edge_sv.analysis.weights import analyze_weights, describe_gaussian, describe_layer, measure_roughness, read_kernels
 from edge_sv.errors import DataError, UsageError
-from edge_sv.recipes.quantizers import make_grid, quantize
+from edge_sv.recipes.grid import quantize
+from edge_sv.recipes.quantizers import make_grid
 from tests.nets import FEATURES, SEGMENTS
 
 SHAPE = (3, 3, 16, 24)

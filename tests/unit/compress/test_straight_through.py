@@ -9,7 +9,8 @@ import tf_keras
 
 from edge_sv.compress.straight_through import round_to_grid, straight_through_method
 from edge_sv.errors import UsageError
-from edge_sv.recipes.quantizers import make_grid, quantize
+from edge_sv.recipes.grid import quantize
+from edge_sv.recipes.quantizers import make_grid
 from edge_sv.recipes.reading import parse_recipe
 
 SMALL = {"stem_channels": 4, "stage_channels": (4, 8), "stage_blocks": (1, 1), "downsample": ("none", "max_pool")}

@@ -17,7 +17,7 @@ from edge_sv.package.golden_vectors import buzz
 from edge_sv.package.target import load_target
 from edge_sv.system.bundled import assets_dir
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 
 @pytest.fixture(scope="module")

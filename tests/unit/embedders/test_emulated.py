@@ -23,7 +23,7 @@ def embedder(tiny_artifact: ModelArtifact) -> EmulatedEmbedder:
 
 
 def test_a_segment_has_the_bits_of_tflm(embedder: EmulatedEmbedder, tiny_artifact: ModelArtifact) -> None:
-    pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+    pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
     segment = np.random.default_rng(3).integers(-128, 128, (50, 16)).astype(np.int8)
     np.testing.assert_array_equal(embedder.invoke(segment), TflmEmbedder(tiny_artifact).invoke(segment))
     with pytest.raises(DataError, match="input 0 is"):

@@ -46,7 +46,7 @@ def test_without_tensorflow_it_says_what_to_install(net: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "tf_keras", None)
     with pytest.raises(ToolMissing, match="TensorFlow is not usable here") as caught:
         KerasEmbedder(net)
-    assert "edge_sv[train]" in str(caught.value)
+    assert "edge-sv[train]" in str(caught.value)
 
 
 def test_a_folder_without_a_net_is_refused(tmp_path: Path) -> None:

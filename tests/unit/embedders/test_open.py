@@ -111,3 +111,11 @@ def test_a_damaged_file_is_bad_data(net: Path, tmp_path: Path, damage: str) -> N
     (tmp_path / "artifact" / "model.tflite").write_bytes(data)
     with pytest.raises(DataError, match="damaged"):
         open_artifact(tmp_path / "artifact")
+
+
+def test_an_artifact_in_a_runtime_that_does_not_run_it_is_refused_by_name(tiny_artifact: ModelArtifact) -> None:
+    for runtime in ("keras", "tflight"):
+        with pytest.raises(UsageError, match=f"unknown runtime of converted models '{runtime}'") as caught:
+            artifact_embedder(tiny_artifact, runtime=runtime)
+        assert caught.value.details["known"] == "c, emulator, tflite, tflm"
+    assert embedders.RUNTIMES == ("c", "emulator", "keras", "tflite", "tflm")

@@ -12,7 +12,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder
 from edge_sv.errors import DataError, ToolMissing
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 
 def test_tflm_equals_the_reference_kernels(tiny_artifact: ModelArtifact) -> None:
@@ -25,7 +25,7 @@ def test_tflm_equals_the_reference_kernels(tiny_artifact: ModelArtifact) -> None
 
 def test_tflm_missing_says_how_to_get_it(tiny_artifact: ModelArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
-    with pytest.raises(ToolMissing, match=r"pip install 'edge_sv\[micro\]'"):
+    with pytest.raises(ToolMissing, match=r"pip install 'edge-sv\[micro\]'"):
         TflmEmbedder(tiny_artifact)
 
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from edge_sv.cli.app import app
 from edge_sv.errors import DataError, UsageError
-from edge_sv.package.target import Target, list_targets, load_target
-from edge_sv.package.write import find_kind
+from edge_sv.package.kind import find_kind
+from edge_sv.package.target import Target, list_targets, load_target, template_folder
 
 GOOD = 'description = "a board"\npackage = "tflite-micro"\nconverter = "tflite"\n'
 
@@ -96,3 +96,15 @@ def test_the_readme_s_example_is_a_target(tmp_path: Path) -> None:
     target = load_target(_write(tmp_path / "nrf52840", example))
     assert target == load_target("nrf52840")
     assert all(f"`{name}`" in text for name in Target.__dataclass_fields__ if name != "name")
+
+
+def test_templates_lie_beside_the_file_or_are_a_bundled_target_s(tmp_path: Path) -> None:
+    path = _write(tmp_path / "mine", GOOD + 'templates = "files"\n')
+    with pytest.raises(DataError, match="names templates that are not there") as caught:
+        load_target(path)
+    assert str(tmp_path / "mine" / "files") in caught.value.details["tried"]
+    (tmp_path / "mine" / "files").mkdir()
+    assert template_folder(load_target(path), "tflite-micro") == (tmp_path / "mine" / "files").resolve()
+    bundled = load_target(_write(tmp_path / "other", GOOD + 'templates = "cortex-m"\n'))
+    assert template_folder(bundled, "tflite-micro") == template_folder(load_target("cortex-m"), "cortex-m")
+    assert template_folder(load_target("tflite"), "tflite").parent.name == "tflite"

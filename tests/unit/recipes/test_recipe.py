@@ -1,34 +1,19 @@
-"""Recipes: the bundled ones, the rules' order, and what is refused."""
+"""Recipes as values: which rule a layer gets, and what follows from the methods of the rules."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-from edge_sv.errors import DataError, UsageError
-from edge_sv.recipes.reading import load_recipe, parse_recipe, read_recipe, recipe_names
+from edge_sv.errors import UsageError
+from edge_sv.recipes.quantizers import METHODS
+from edge_sv.recipes.reading import parse_recipe
+from edge_sv.recipes.recipe import CompressionRecipe, LayerRule, MixedBitWidths
 
 LAYERS = ["stem_conv", "stage1_block1_conv1", "stage1_block1_conv2", "embedding"]
 
 
 def recipe_of(*rules: dict[str, object], **more: object) -> dict[str, object]:
     return {"name": "mine", "description": "a test", "rules": list(rules), **more}
-
-
-@pytest.mark.parametrize("name", recipe_names())
-def test_bundled_recipes(name: str) -> None:
-    recipe = load_recipe(name)
-    assert recipe.name == name
-    assigned = recipe.assign(LAYERS)
-    assert bool(assigned) == recipe.compresses
-    widths = re.search(r"_wi?(\d+)_", name)
-    assert widths is not None
-    inner = {rule.weights for layer, rule in assigned.items() if layer.startswith("stage")}
-    assert inner <= set(map(int, widths[1]))
-    ends = {rule.weights for layer, rule in assigned.items() if not layer.startswith("stage")}
-    assert not assigned or min(ends) >= min(inner), "stem and embedding are never the narrowest"
 
 
 def test_the_last_match_wins() -> None:
@@ -55,62 +40,34 @@ def test_a_rule_that_matches_no_layer() -> None:
     assert "stem_conv" in caught.value.details["layers"]
 
 
-@pytest.mark.parametrize(
-    ("rules", "text"),
-    [
-        ([{"match": "*", "weights": 4, "quantizer": "kmeans", "bits": 4}], "rules.0.bits"),
-        ([{"match": "*", "weights": 9, "quantizer": "kmeans"}], "rules.0.weights"),
-        ([{"match": "*", "weights": 4}], "needs a quantizer for 4 bits"),
-        ([{"match": "*", "weights": 4, "quantizer": "k-means"}], "did you mean 'kmeans'"),
-        ([{"match": "*", "weights": 5, "quantizer": "powers_of_two"}], "has no 5 bits"),
-        ([{"match": "*", "weights": 4, "quantizer": "uniform", "granularity": "channel"}], "none per channel"),
-        ([{"match": "*", "weights": 8}, {"match": "*", "weights": 4, "quantizer": "kmeans"}], "contradicts an earlier"),
-        ([{"match": "*", "weights": 8}, {"match": "a*", "weights": 8, "activations": 16}], "activations of 8 and 16"),
-        ([{"match": "*", "weights": 4, "quantizer": "kmeans", "activations": 16}], "and compressed weights"),
-        ([{"match": "*", "weights": 8, "activations": 12}], "rules.0.activations"),
-        ([], "rules"),
-    ],
-)
-def test_what_is_refused(rules: list[dict[str, object]], text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_recipe(recipe_of(*rules), source="mine.toml")
-    assert text in str(caught.value)
+def test_a_rule_that_decides_nothing() -> None:
+    rules = (LayerRule("stem*", 4, "kmeans"), LayerRule("*", 2, "kmeans"))
+    with pytest.raises(UsageError, match="rule 1 decides nothing") as caught:
+        CompressionRecipe("mine", "a test", rules).assign(LAYERS)
+    assert caught.value.details["layers"] == "stem_conv"
+    assert "put the wider one first" in str(caught.value)
 
 
-def test_unknown_keys_and_names(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is not a recipe"):
-        parse_recipe(recipe_of({"match": "*", "weights": 8}, colour="red"), source="mine.toml")
-    with pytest.raises(UsageError, match="did you mean 'palette_w4_ai8'"):
-        load_recipe("palette_w4_a8")
-    with pytest.raises(DataError, match="cannot read"):
-        read_recipe(tmp_path / "none.toml")
-    (tmp_path / "bad.toml").write_text("name = ")
-    with pytest.raises(DataError, match="cannot read"):
-        load_recipe(str(tmp_path / "bad.toml"))
+@pytest.mark.parametrize("name", METHODS)
+def test_what_a_recipe_does_follows_from_its_methods(name: str) -> None:
+    rules = (LayerRule("*", 8), LayerRule("stage*", METHODS[name].bits[0], name))
+    recipe = CompressionRecipe("mine", "a test", rules)
+    assert recipe.compresses and recipe.methods == [METHODS[name]]
+    assert recipe.rounds_activations is METHODS[name].rounds_activations
+    plain = CompressionRecipe("mine", "a test", rules[:1])
+    assert not plain.compresses and not plain.methods and not plain.rounds_activations
 
 
-def test_fine_tuning_follows_the_float_net_crop_by_crop_unless_told_otherwise() -> None:
-    rule = {"match": "*", "weights": 4, "quantizer": "kmeans"}
-    tuning = parse_recipe(recipe_of(rule, fine_tuning={}), source="test").fine_tuning
-    assert tuning is not None and tuning.teachers == ("float",)
-    assert (tuning.aam_weight, tuning.teacher_weight, tuning.crop_weight, tuning.frame_weight) == (0, 0, 15, 0)
-    values = {"teachers": ["float", "resnet-thin"], "frame_weight": 2.0}
-    told = parse_recipe(recipe_of(rule, fine_tuning=values), source="test")
-    assert told.fine_tuning is not None and told.fine_tuning.teachers == ("float", "resnet-thin")
-    assert parse_recipe(told.to_dict(), source="again") == told
+def test_a_budget_replaces_the_recipe_s_own() -> None:
+    rules = (LayerRule("*", 8, "kmeans"),)
+    mixed = CompressionRecipe("mine", "a test", rules, mixed=MixedBitWidths((2, 4), mean_bits=3))
+    changed = mixed.with_budget(1000).mixed
+    assert changed is not None and (changed.budget, changed.mean_bits) == (1000, None)
+    assert mixed.with_budget(None) is mixed
+    with pytest.raises(UsageError, match="recipe 'mine' has no budget"):
+        CompressionRecipe("mine", "a test", rules).with_budget(1000)
 
 
-@pytest.mark.parametrize(
-    ("tuning", "text"),
-    [
-        ({"teachers": []}, "none are named"),
-        ({"crop_weight": 0.0}, "nothing to learn"),
-        ({"crop_weight": -1.0}, "fine_tuning.crop_weight"),
-        ({"teacher": "float"}, "fine_tuning.teacher"),
-    ],
-)
-def test_fine_tuning_that_is_refused(tuning: dict[str, object], text: str) -> None:
-    rule = {"match": "*", "weights": 4, "quantizer": "kmeans"}
-    with pytest.raises(UsageError) as caught:
-        parse_recipe(recipe_of(rule, fine_tuning=tuning), source="test")
-    assert text in f"{caught.value.details}"
+def test_activation_bits_are_those_of_the_rules() -> None:
+    assert CompressionRecipe("mine", "a test", (LayerRule("*", 8, activations=16),)).activation_bits == 16
+    assert CompressionRecipe("mine", "a test", (LayerRule("*", 8),)).activation_bits == 8

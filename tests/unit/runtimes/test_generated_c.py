@@ -70,7 +70,7 @@ def library(tiny_artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_a_speaker_net_describes_itself_as_the_model_does(tiny_artifact: ModelArtifact, library: ctypes.CDLL) -> None:
-    pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+    pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
     net, reference = CompiledSpeakerNet(library, DEFAULT_PREFIX), TflmInterpreter(tiny_artifact.model)
     assert net.model_sha256 == tiny_artifact.sha256
     for (got,), (wanted,) in ((net.inputs, reference.inputs), (net.outputs, reference.outputs)):

@@ -14,7 +14,7 @@ from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
 
 def test_missing_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
-    with pytest.raises(ToolMissing, match=r"pip install 'edge_sv\[micro\]'"):
+    with pytest.raises(ToolMissing, match=r"pip install 'edge-sv\[micro\]'"):
         import_tflm()
 
 

@@ -15,7 +15,7 @@ from edge_sv.runtimes.tflm import TflmInterpreter
 from edge_sv.runtimes.tflm_process import run_isolated, trace_isolated
 from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_name
 
-pytest.importorskip("tflite_micro", reason="pip install 'edge_sv[micro]' (x86-64 Linux)")
+pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
 
 @pytest.fixture
@@ -64,5 +64,5 @@ def test_a_model_that_does_not_end_is_given_up(
 
 def test_without_tflite_micro_no_process_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
-    with pytest.raises(ToolMissing, match="edge_sv\\[micro\\]"):
+    with pytest.raises(ToolMissing, match="edge-sv\\[micro\\]"):
         run_isolated(b"", [])

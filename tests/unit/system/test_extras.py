@@ -33,6 +33,11 @@ def test_every_missing_package_in_one_error(without: set[str]) -> None:
     assert not extras.has_extra("train") and extras.has_extra("plot") == (real_spec("matplotlib") is not None)
 
 
+def test_the_extra_of_a_package() -> None:
+    assert extras.extra_of("tensorflow") == "train" and extras.extra_of("tflite_micro") == "micro"
+    assert extras.extra_of("numpy") is None
+
+
 def real_spec(name: str) -> object:
     return importlib.util.find_spec(name)
 

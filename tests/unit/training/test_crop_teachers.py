@@ -14,7 +14,8 @@ import tf_keras
 from edge_sv.errors import DataError, UsageError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.models.checkpoint import FAMILIES, NetDescription, build_net, net_config, save_net
+from edge_sv.models.checkpoint import NetDescription, build_net, net_config, save_net
+from edge_sv.models.families import FAMILIES
 from edge_sv.training.batches import Batch
 from edge_sv.training.config import LossSection, OptimizerSection
 from edge_sv.training.crop_teachers import (
