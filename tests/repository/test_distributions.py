@@ -38,6 +38,7 @@ FOREIGN = (
 VERSIONS = ("3.11", "3.12", "3.13")
 NEEDED = ("__init__.py", "cli/app.py", "py.typed", "_targets/common/include/esv.h", "_assets/resnet-nano/net.json")
 LINK = re.compile(r"\]\(([^)]+)\)")
+WRITTEN = re.compile(r"^\$ edge-sv .*--(?:out|plot) (\S+)|^\$ edge-sv enroll (\S+\.print)", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,16 @@ def test_metadata_names_what_people_look_for(wheel: Path) -> None:
     assert stated == set(VERSIONS)
     urls = {line.split(",")[0] for line in metadata.get_all("Project-URL", [])}
     assert urls >= {"Homepage", "Documentation", "Issues", "Changelog"}
+
+
+def test_git_ignores_what_the_commands_of_the_documents_write() -> None:
+    documents = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    written = WRITTEN.findall("\n".join(path.read_text() for path in documents))
+    places = {place for match in written for place in match if place and not place.isupper()}
+    assert {"ada.print", "package"} <= places
+    command = ["git", "check-ignore", "--no-index", *(f"{place}/x" if "." not in place else place for place in places)]
+    ignored = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True).stdout.split()
+    assert {place.removesuffix("/x") for place in ignored} == places
 
 
 def test_changelog_and_citation_state_the_release() -> None:
