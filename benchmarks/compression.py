@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -43,6 +42,8 @@ from edge_sv.scoring.speech_sample import check_sample
 from edge_sv.scoring.trials import TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Float32
 from edge_sv.system.bundled import assets_dir
+from edge_sv.system.files import write_atomic
+from edge_sv.system.packed import read_file
 from edge_sv.system.stage_cache import StageCache
 
 WORK = REPOSITORY / "build" / "compression"
@@ -98,9 +99,8 @@ def copy_net(bundled: Path, place: Path) -> None:
         if net_sha256(place) != net_sha256(bundled):
             raise DataError(f"{place} holds another net than {bundled}", hint="remove the folder: the net has changed")
         return
-    place.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS_FILE, NET_FILE):
-        shutil.copyfile(bundled / name, place / name)
+        write_atomic(place / name, read_file(bundled / name))
 
 
 def convert(net: Path, recipe: str, index: Path, work: Path) -> ModelArtifact:

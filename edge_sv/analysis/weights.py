@@ -16,13 +16,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from edge_sv.artifacts.locate import ModelKind, locate
-from edge_sv.artifacts.net import read_net
+from edge_sv.artifacts.net import WEIGHTS_FILE, read_net
 from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, UsageError
 from edge_sv.recipes.grid import quantize
 from edge_sv.recipes.quantizers import METHODS, make_grid
 from edge_sv.system.array_types import Float32, Float64
 from edge_sv.system.npz import read_arrays
+from edge_sv.system.packed import is_there
 
 QUANTIZERS = ("uniform", "powers_of_two", "kmeans")
 BITS = (2, 3, 4, 8)
@@ -130,7 +131,7 @@ def find_float_net(model: str | Path) -> Path:
         UsageError: the model is a converted or a compressed one.
     """
     folder = locate(model).require(ModelKind.FLOAT_NET, hint="give the net it was converted from").path
-    if (folder / PALETTES_FILE).is_file():
+    if is_there(folder / PALETTES_FILE):
         raise UsageError(
             f"the weights of {model} are rounded already",
             details={"found": PALETTES_FILE},
@@ -146,7 +147,7 @@ def read_kernels(folder: Path) -> dict[str, Float32]:
         DataError: damaged, or without kernels.
     """
     kernels = {}
-    for name, array in read_arrays(folder / "weights.npz").items():
+    for name, array in read_arrays(folder / WEIGHTS_FILE).items():
         layer, _, kind = name.rpartition("/")
         if kind == "depthwise_kernel" and array.ndim == 4:
             kernels[layer] = array.reshape(*array.shape[:2], 1, -1)
@@ -156,7 +157,7 @@ def read_kernels(folder: Path) -> dict[str, Float32]:
     if damaged:
         raise DataError(f"{folder}: the weights of layer '{damaged[0]}' are not finite")
     if not kernels:
-        raise DataError(f"{folder} has no layer with weights", details={"file": "weights.npz"})
+        raise DataError(f"{folder} has no layer with weights", details={"file": WEIGHTS_FILE})
     return kernels
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from edge_sv.errors import DataError
 from edge_sv.system.npz import read_arrays
+from edge_sv.system.packed import is_there
 
 RANGES_FILE = "ranges.npz"
 
@@ -43,7 +44,7 @@ def load_ranges(folder: Path) -> dict[str, Range]:
         DataError: damaged.
     """
     path = folder / RANGES_FILE
-    if not path.is_file():
+    if not is_there(path):
         return {}
     ranges = {}
     for layer, ends in read_arrays(path).items():

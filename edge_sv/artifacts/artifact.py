@@ -9,7 +9,6 @@ the sha256 of the model as it is unpacked, and of the cohort.
 from __future__ import annotations
 
 import json
-import lzma
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,20 +21,18 @@ from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
 from edge_sv.system.files import atomic_folder, sha256_bytes
+from edge_sv.system.packed import PACKED_SUFFIX, pack, unpack
 from edge_sv.tflite.layer_cost import LayerProfile
 
 ARTIFACT_FILE = "artifact.json"
 COMPRESSED_DIR = "compressed"
 """Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
 SCHEMA_VERSION = 1
-MODEL_FILE, PACKED_SUFFIX = "model.tflite", ".xz"
+MODEL_FILE = "model.tflite"
 WORTH_PACKING = 0.75
 """A model is packed where it takes less than this share of its bytes: an int8 net does not, a palette does."""
 LEAST_SAVED = 16 << 10
 """Bytes below which packing is not worth another kind of file."""
-LARGEST_MODEL = 256 << 20
-MEMORY_LIMIT = 128 << 20
-"""Bytes that unpacking may take; the strongest preset needs half of them."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ def _read_stated(folder: Path, stated: _File) -> bytes:
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     if path.suffix == PACKED_SUFFIX:
-        data = _unpack(path, data)
+        data = unpack(data, path)
     if sha256_bytes(data) != stated.sha256:
         raise _damaged(path, f"sha256 {sha256_bytes(data)[:12]}..., {ARTIFACT_FILE} states {stated.sha256[:12]}...")
     return data
@@ -187,21 +184,9 @@ def _read_stated(folder: Path, stated: _File) -> bytes:
 
 def _pack(model: bytes) -> tuple[str, bytes]:
     """Return the model's file name and content, packed where that saves a quarter; same model, same bytes."""
-    packed = lzma.compress(model, format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
+    packed = pack(model)
     worth = len(packed) < min(WORTH_PACKING * len(model), len(model) - LEAST_SAVED)
     return (f"{MODEL_FILE}{PACKED_SUFFIX}", packed) if worth else (MODEL_FILE, model)
-
-
-def _unpack(path: Path, packed: bytes) -> bytes:
-    """Unpack a model, at most LARGEST_MODEL bytes of it: a small file may promise more than memory holds."""
-    unpacker = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=MEMORY_LIMIT)
-    try:
-        model = unpacker.decompress(packed, max_length=LARGEST_MODEL)
-    except lzma.LZMAError as error:
-        raise _damaged(path, str(error)) from error
-    if not unpacker.eof:
-        raise _damaged(path, f"more than {LARGEST_MODEL:,} bytes, or cut off")
-    return model
 
 
 def _damaged(path: Path, got: str) -> DataError:

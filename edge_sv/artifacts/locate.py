@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from edge_sv.artifacts.artifact import ARTIFACT_FILE, COMPRESSED_DIR
-from edge_sv.artifacts.net import NET_FILE, is_net
+from edge_sv.artifacts.activation_ranges import RANGES_FILE
+from edge_sv.artifacts.artifact import ARTIFACT_FILE, COMPRESSED_DIR, MODEL_FILE
+from edge_sv.artifacts.net import NET_FILE, WEIGHTS_FILE, is_net
+from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.system.bundled import assets_dir
+from edge_sv.system.packed import PACKED_SUFFIX
 from edge_sv.tflite import metadata
 
 MANIFEST_FILE = "manifest.json"
@@ -187,8 +190,9 @@ def _look_into_file(argument: str, path: Path) -> LocatedModel:
         kind = ModelKind.PACKAGE if packaged else ModelKind.TFLITE
         return LocatedModel(argument, path, kind, kind.value)
     inside = {file: f"that file is part of {kind.value}" for file, kind in _PARTS.items()}
-    if path.name in inside:
-        return LocatedModel(argument, path, ModelKind.FOREIGN, inside[path.name], f"give its folder: {path.parent}")
+    part = path.name.removesuffix(PACKED_SUFFIX)
+    if part in inside:
+        return LocatedModel(argument, path, ModelKind.FOREIGN, inside[part], f"give its folder: {path.parent}")
     for suffixes, magic, description, hint in _FOREIGN_FILES:
         if path.suffix.lower() in suffixes or (magic and start.startswith(magic)):
             return LocatedModel(argument, path, ModelKind.FOREIGN, description, hint)
@@ -213,8 +217,11 @@ def _either(names: Iterable[str]) -> str:
 
 _PARTS = {
     NET_FILE: ModelKind.FLOAT_NET,
-    "weights.npz": ModelKind.FLOAT_NET,
+    WEIGHTS_FILE: ModelKind.FLOAT_NET,
+    PALETTES_FILE: ModelKind.FLOAT_NET,
+    RANGES_FILE: ModelKind.FLOAT_NET,
     ARTIFACT_FILE: ModelKind.ARTIFACT,
+    MODEL_FILE: ModelKind.ARTIFACT,
     MANIFEST_FILE: ModelKind.PACKAGE,
 }
 _KNOWN_HINT = "give a bundled net's name, a net's folder, a converted model's folder, a package or a .tflite file"

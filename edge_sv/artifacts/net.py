@@ -15,12 +15,13 @@ from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
-from edge_sv.system.files import sha256_bytes, sha256_file
+from edge_sv.system.files import sha256_bytes
+from edge_sv.system.packed import is_there, read_file
 
 NET_FILE = "net.json"
 WEIGHTS_FILE = "weights.npz"
 NET_FILES = (NET_FILE, WEIGHTS_FILE, PALETTES_FILE, RANGES_FILE)
-"""All that a float net's folder may hold of the net itself."""
+"""All that a float net's folder may hold of the net itself; arrays may lie packed (`edge_sv.system.packed`)."""
 FORMAT = 1
 _FIELDS = ("name", "family", "config", "features", "segments", "provenance")
 
@@ -104,14 +105,13 @@ def net_sha256(folder: Path) -> str:
         DataError: a file is missing or damaged.
     """
     values = _read_json(folder)
+    if not is_there(folder / WEIGHTS_FILE):
+        raise DataError(f"{folder} is not a float net", details={"missing": WEIGHTS_FILE})
     try:
         parts = {name: values[name] for name in ("family", "config", "features", "segments")}
-        parts["weights"] = sha256_file(folder / WEIGHTS_FILE)
+        parts["weights"] = sha256_bytes(read_file(folder / WEIGHTS_FILE))
         beside = {"palettes": folder / PALETTES_FILE, "ranges": folder / RANGES_FILE}
-        parts |= {name: sha256_file(path) for name, path in beside.items() if path.is_file()}
-    except OSError as error:
-        got = f"{error.filename}: {error.strerror}"
-        raise DataError(f"{folder} is not a float net", details={"got": got}) from error
+        parts |= {name: sha256_bytes(read_file(path)) for name, path in beside.items() if is_there(path)}
     except KeyError as error:
         raise DataError(f"{folder}: {NET_FILE} is incomplete", details={"missing": str(error)}) from error
     return sha256_bytes(json.dumps(parts, sort_keys=True).encode())

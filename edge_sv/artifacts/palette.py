@@ -21,6 +21,7 @@ from edge_sv.errors import DataError
 from edge_sv.system.array_types import Float32, Int8, UInt8
 from edge_sv.system.files import write_atomic
 from edge_sv.system.npz import read_arrays
+from edge_sv.system.packed import is_there
 
 CODEBOOK_MAX = 127
 PALETTES_FILE = "palettes.npz"
@@ -107,7 +108,7 @@ def load_palettes(folder: Path) -> dict[str, Palette]:
         DataError: damaged.
     """
     path = folder / PALETTES_FILE
-    return decode_palettes(read_arrays(path)) if path.is_file() else {}
+    return decode_palettes(read_arrays(path)) if is_there(path) else {}
 
 
 def save_palettes(folder: Path, palettes: Mapping[str, Palette]) -> None:

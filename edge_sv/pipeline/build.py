@@ -10,13 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from edge_sv.artifacts.artifact import COMPRESSED_DIR, ModelArtifact
 from edge_sv.artifacts.check_report import CheckKind, CheckReport
 from edge_sv.artifacts.net import WEIGHTS_FILE
 from edge_sv.embedders.model import DEFAULT_MODEL
-from edge_sv.errors import DataError, DoesNotFit
+from edge_sv.errors import DoesNotFit
 from edge_sv.package import DevicePackage, Footprint, check_budget, estimate_footprint
 from edge_sv.package.budget import HasLayerCosts
 from edge_sv.package.net_only import generate_net_only, measure_net_only
@@ -36,6 +34,7 @@ from edge_sv.pipeline.stage import AnyStage, OnStage, StageOutcome, find_stages,
 from edge_sv.recipes.bit_allocation import BitAllocation
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.system.extras import require_extras
+from edge_sv.system.npz import read_arrays
 from edge_sv.system.progress import Steps
 from edge_sv.system.stage_cache import StageCache
 
@@ -255,12 +254,8 @@ def estimate_float(request: ConversionRequest) -> Footprint:
     Raises:
         DataError: the weights cannot be read.
     """
-    path = (request.model.net or request.model.path) / WEIGHTS_FILE
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            kernels = [archive[name] for name in archive.files if name.endswith("kernel")]
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+    arrays = read_arrays((request.model.net or request.model.path) / WEIGHTS_FILE)
+    kernels = [array for name, array in arrays.items() if name.endswith("kernel")]
     channels = sum(kernel.shape[-1] for kernel in kernels)
     weights = sum(kernel.size for kernel in kernels)
     return Footprint(weights + channels * _BYTES_PER_CHANNEL + len(kernels) * _BYTES_PER_LAYER)

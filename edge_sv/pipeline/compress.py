@@ -19,6 +19,7 @@ from edge_sv.pipeline.stage import Given, Stage
 from edge_sv.recipes.bit_allocation import BitAllocation, read_bit_allocation
 from edge_sv.system.files import write_atomic
 from edge_sv.system.native_log import held_native_log
+from edge_sv.system.packed import is_there, read_file
 from edge_sv.system.progress import Steps
 from edge_sv.system.stage_cache import StageCache, default_work_folder
 
@@ -206,10 +207,9 @@ def _copy_net(net: Path, out: Path) -> bool:
     """Copy a net's own files; return whether any was another."""
     changed = False
     for name in NET_FILES:
-        source, place = net / name, out / name
-        if source.is_file() and not (place.is_file() and place.read_bytes() == source.read_bytes()):
-            out.mkdir(parents=True, exist_ok=True)
-            write_atomic(place, source.read_bytes())
+        data = read_file(net / name) if is_there(net / name) else None
+        if data is not None and not (is_there(out / name) and read_file(out / name) == data):
+            write_atomic(out / name, data)
             changed = True
     return changed
 

@@ -12,21 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
+from edge_sv.system.packed import read_file
 
 # What numpy and zipfile raise on flipped and missing bytes.
 _DAMAGE = (OSError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
 
 
 def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    """Read all arrays of an npz file.
+    """Read all arrays of an npz file, which may lie packed (`edge_sv.system.packed`).
 
     Raises:
         DataError: not readable, or damaged.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+    data = read_file(path)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

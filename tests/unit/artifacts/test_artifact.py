@@ -155,7 +155,7 @@ def test_a_damaged_or_hostile_pack_is_refused(
     other = {"cut": data[:-9], "flip": flipped, "empty": b"", "other": lzma.compress(b"another model")}
     path.write_bytes(other.get(spoil, lzma.compress(bytes(1 << 22))))
     if spoil == "bomb":
-        monkeypatch.setattr("edge_sv.artifacts.artifact.LARGEST_MODEL", 1 << 20)
+        monkeypatch.setattr("edge_sv.system.packed.LARGEST_FILE", 1 << 20)
     with pytest.raises(DataError, match="is damaged"):
         load_artifact(tmp_path / "a")
 

@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from edge_sv.artifacts.activation_ranges import encode_ranges, load_ranges
 from edge_sv.artifacts.net import FloatNet, is_net, net_sha256, read_net
+from edge_sv.artifacts.palette import Palette, load_palettes, save_palettes
 from edge_sv.errors import DataError
 from edge_sv.system.bundled import assets_dir
+from edge_sv.system.packed import pack
 from tests.nets import FEATURES, SEGMENTS, make_float_net
 
 NANO = assets_dir() / "resnet-nano"
@@ -91,3 +95,38 @@ def test_identity_is_of_weights_and_use_alone(net: Path, tmp_path: Path) -> None
 
 def test_a_value_of_its_own(net: Path) -> None:
     assert read_net(net) == read_net(net) and isinstance(read_net(net), FloatNet)
+
+
+def pack_arrays(folder: Path) -> None:
+    for path in folder.glob("*.npz"):
+        path.with_name(path.name + ".xz").write_bytes(pack(path.read_bytes()))
+        path.unlink()
+
+
+def test_packed_arrays_make_no_other_net(net: Path, tmp_path: Path) -> None:
+    palette = Palette(
+        1, np.array([-9, 9], np.int8), np.ones((1, 1, 2, 3), np.uint8), np.array([0.5, 0.25, 1], np.float32)
+    )
+    folder = change(net, tmp_path / "a")
+    save_palettes(folder, {"conv": palette})
+    (folder / "ranges.npz").write_bytes(encode_ranges({"relu": (0.0, 6.0)}))
+    identity = net_sha256(folder)
+    pack_arrays(folder)
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".xz", ".xz", ".xz"]
+    assert net_sha256(folder) == identity
+    np.testing.assert_array_equal(load_palettes(folder)["conv"].weights(), palette.weights())
+    assert load_ranges(folder) == {"relu": (0.0, 6.0)}
+
+
+@pytest.mark.parametrize("name", ["weights.npz.xz", "palettes.npz.xz"])
+def test_a_damaged_packed_file_is_named(tmp_path: Path, name: str) -> None:
+    source = NANO / "compressed" / "palette_w4_ai8"
+    for path in source.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes()[: -9 if path.name == name else None])
+    with pytest.raises(DataError, match=f"{name} is damaged"):
+        net_sha256(tmp_path)
+
+
+def test_bundled_nets_are_packed() -> None:
+    assert not list(assets_dir().glob("*/weights.npz")) and not list(assets_dir().glob("*/compressed/*/*.npz"))
+    assert len(list(assets_dir().glob("*/compressed/*/palettes.npz.xz"))) >= 20
