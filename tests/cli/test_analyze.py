@@ -111,7 +111,7 @@ def test_drift(run: Run, net: Path, voices: list[object], tmp_path: Path) -> Non
 
 def test_what_is_wrong_is_said(run: Run, net: Path, voices: list[object], tmp_path: Path) -> None:
     code, _, err = run("weights", net / "static_wi8_ai8")
-    assert code == 2 and "is not a float net" in err
+    assert code == 2 and "wanted   a float net" in err
     code, _, err = run("weights", net, "--data", tmp_path / "index.csv")
     assert code == 2 and "--embeddings" in err
     code, _, err = run("layers", tmp_path)

@@ -100,7 +100,7 @@ def test_unknown_model_is_a_usage_error(work: Path) -> None:
 
 def test_convert_needs_a_float_net_and_data(net: Path, tmp_path: Path) -> None:
     done = edge_sv("convert", net / "static_wi8_ai8", "--data", tmp_path / "index.csv")
-    assert done.returncode == 2 and "not a float net" in done.stderr
+    assert done.returncode == 2 and "wanted   a float net" in done.stderr
     done = edge_sv("convert", net, "--data", tmp_path / "index.csv")
     assert done.returncode == 3 and "index.csv" in done.stderr
 
