@@ -48,7 +48,7 @@ def _root(
 ) -> None:
     """Take speaker verification nets to microcontrollers, and prove that they still verify there."""
     if version:
-        from edge_sv import __version__
+        from edge_sv.system.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

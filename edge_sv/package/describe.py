@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edge_sv import __version__
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import MANIFEST_FILE
 from edge_sv.package import manifest as schema
@@ -19,6 +18,7 @@ from edge_sv.plugins.table_writer import compress_tables
 from edge_sv.runtimes.tflm_arena import MEASURED_ON
 from edge_sv.system.bundled import targets_dir
 from edge_sv.system.files import sha256_bytes
+from edge_sv.system.version import __version__
 from edge_sv.tflite.quantization import TensorFormat
 
 MODEL_FILE = "model.tflite"

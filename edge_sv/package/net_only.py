@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv import __version__
 from edge_sv.errors import DataError
 from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint, check_budget
@@ -23,6 +22,7 @@ from edge_sv.package.target import Target
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet, Port, common_sources, find_generator
 from edge_sv.runtimes.tflm_process import run_isolated
 from edge_sv.system.files import sha256_bytes, write_folder
+from edge_sv.system.version import __version__
 from edge_sv.tflite.flatbuffer import operators, parse_model, profile_operators
 from edge_sv.tflite.layer_cost import LayerProfile
 

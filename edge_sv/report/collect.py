@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_sv import __version__
 from edge_sv.analysis.compared_models import ComparedModel, find_compared_models, has_tensorflow
 from edge_sv.analysis.languages import compare_languages, read_language_list
 from edge_sv.analysis.probe import probe
@@ -23,6 +22,7 @@ from edge_sv.report.lists import LIST_FILE, evaluate_lists, find_lists
 from edge_sv.report.nets import NetFacts, describe_net
 from edge_sv.scoring.speech_index import read_index
 from edge_sv.system.extras import has_extra
+from edge_sv.system.version import __version__
 
 SCHEMA_VERSION = 1
 
