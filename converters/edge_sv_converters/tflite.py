@@ -61,14 +61,10 @@ class TfliteConverter:
             DataError: the net or the calibration cannot be used, or the net needs an operator that has no exact int8
                 kernel in TensorFlow Lite Micro.
         """
-        model, description, palettes = _load(net)
-        ranges = load_ranges(net)
+        (model, description, palettes), ranges = _load(net), load_ranges(net)
         if (recipe.compresses, recipe.rounds_activations) != (bool(palettes), bool(ranges)):
-            state = "compressed" if palettes else "not compressed"
-            state += ", trained with rounded activations" if ranges else ""
-            raise UsageError(f"recipe '{recipe.name}' does not fit {net}", details={"got": f"a net that is {state}"})
-        wanted = (description.segments.frames, description.features.num_mels)
-        if calibration.segments.shape[1:] != wanted:
+            raise _other_compression(net, recipe, palettes=bool(palettes), ranges=bool(ranges))
+        if calibration.segments.shape[1:] != (description.segments.frames, description.features.num_mels):
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
         with held_native_log():
             if ranges:
@@ -94,10 +90,7 @@ class TfliteConverter:
                 "converter": f"{self.name} {self.version}",
                 "tensorflow": version("tensorflow"),
                 "compression": recipe.to_dict(),
-                **{key: description.provenance[key] for key in ("widths",) if key in description.provenance},
-                "calibration": {"source": "the net's training", "segments": 0}
-                if ranges
-                else {"source": calibration.source, "segments": len(calibration.segments)},
+                **_provenance(description, None if ranges else calibration),
             },
         )
 
@@ -115,6 +108,20 @@ def _load(net: Path) -> tuple[Any, Any, dict[str, Palette]]:
         from edge_sv.models.checkpoint import load_net
 
         return *load_net(net), load_palettes(net)
+
+
+def _other_compression(net: Path, recipe: CompressionRecipe, *, palettes: bool, ranges: bool) -> UsageError:
+    state = "compressed" if palettes else "not compressed"
+    state += ", trained with rounded activations" if ranges else ""
+    return UsageError(f"recipe '{recipe.name}' does not fit {net}", details={"got": f"a net that is {state}"})
+
+
+def _provenance(description: Any, calibration: Calibration | None) -> dict[str, Any]:
+    """State the chosen widths, and the speech that set the ranges: the calibration's, or else the training's."""
+    known = {key: description.provenance[key] for key in ("widths",) if key in description.provenance}
+    if calibration is None:
+        return {**known, "calibration": {"source": "the net's training", "segments": 0}}
+    return {**known, "calibration": {"source": calibration.source, "segments": len(calibration.segments)}}
 
 
 def _convert_calibrated(model: Any, description: Any, segments: Float32, *, bits: int) -> Any:

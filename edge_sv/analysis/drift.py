@@ -254,20 +254,10 @@ def measure_drift(
     labels, differences = trials.labels, scores.astype(np.float64) - float_scores
     accepted, wanted = scores >= threshold, float_scores >= threshold
     moved = _threshold_accepting(scores, int(wanted.sum()))
-    flips = accepted != wanted
-    every = np.ones(len(labels), np.bool_)
-    groups: dict[str, tuple[Bool, Bool]] = {
-        "flips": (flips, every),
-        "targets": (flips, labels),
-        "non_targets": (flips, ~labels),
-        "harmful": (flips & (wanted == labels), every),
-        "helpful": (flips & (wanted != labels), every),
-        "new_misses": (flips & wanted, labels),
-        "new_false_accepts": (flips & ~wanted, ~labels),
-        "recalibrated": ((scores >= moved) != wanted, every),
-    }
     bands = _bands(np.abs(float_scores - threshold), BAND_EDGES[kind])
-    groups |= {f"band {low}": (flips, inside) for low, _, inside in bands}
+    groups = _flips(accepted, wanted, labels)
+    groups["recalibrated"] = ((scores >= moved) != wanted, np.ones(len(labels), np.bool_))
+    groups |= {f"band {low}": (accepted != wanted, inside) for low, _, inside in bands}
     rates, mean_ci = _rates(groups, differences, trials, speakers)
     edges, counts = _histogram(differences)
     return Drift(
@@ -284,6 +274,20 @@ def measure_drift(
         histogram=(edges, counts),
         **{name: rate for name, rate in rates.items() if not name.startswith("band ")},
     )
+
+
+def _flips(accepted: Bool, wanted: Bool, labels: Bool) -> dict[str, tuple[Bool, Bool]]:
+    """Map each kind of changed decision to (which trials show it, of which trials the rate is taken)."""
+    flips, every = accepted != wanted, np.ones(len(labels), np.bool_)
+    return {
+        "flips": (flips, every),
+        "targets": (flips, labels),
+        "non_targets": (flips, ~labels),
+        "harmful": (flips & (wanted == labels), every),
+        "helpful": (flips & (wanted != labels), every),
+        "new_misses": (flips & wanted, labels),
+        "new_false_accepts": (flips & ~wanted, ~labels),
+    }
 
 
 def _threshold_accepting(scores: Float32, count: int) -> float:

@@ -89,13 +89,7 @@ def run_program(
         ToolMissing: the emulator is not installed.
         DataError: the program crashed or did not end.
     """
-    words = ["program", *arguments]
-    command = [
-        *(find_tool(QEMU), "-M", program.board.machine_name, "-kernel", str(program.elf.resolve())),
-        *("-display", "none", "-monitor", "none", "-serial", "null", "-icount", "shift=0"),
-        *("-chardev", "stdio,id=output", "-semihosting-config"),
-        "enable=on,target=native,chardev=output," + ",".join(f"arg={word.replace(',', ',,')}" for word in words),
-    ]
+    command = _command_line(program, ["program", *arguments])
     try:
         done = subprocess.run(
             command,
@@ -121,6 +115,15 @@ def run_program(
         flash_bytes=program.flash_bytes,
         ram_bytes=program.ram_bytes,
     )
+
+
+def _command_line(program: Program, words: Sequence[str]) -> list[str]:
+    return [
+        *(find_tool(QEMU), "-M", program.board.machine_name, "-kernel", str(program.elf.resolve())),
+        *("-display", "none", "-monitor", "none", "-serial", "null", "-icount", "shift=0"),
+        *("-chardev", "stdio,id=output", "-semihosting-config"),
+        "enable=on,target=native,chardev=output," + ",".join(f"arg={word.replace(',', ',,')}" for word in words),
+    ]
 
 
 def _crashed(board: Board, done: subprocess.CompletedProcess[str]) -> DataError:

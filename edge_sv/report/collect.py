@@ -88,20 +88,9 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
     places = {form.label: number for number, form in enumerate(forms)}
     compared.sort(key=lambda each: (names.index(each.net), places.get(each.label, -1)))
     runnable = [each for each in compared if each.artifact or has_tensorflow()]
-    sections = _Sections()
-    if len(runnable) < len(compared):
-        sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge-sv[train]')")
-    if not has_extra("plot"):
-        sections.leave_out("plots", "matplotlib is not installed, which draws them (pip install 'edge-sv[plot]')")
     nets = [describe_net([each for each in compared if each.net == name]) for name in names]
-    for net in nets:
-        if net.folder is not None and net.history is None:
-            sections.leave_out("training history", f"no history.csv in {net.folder}")
-    if not forms:
-        sections.leave_out("converted models", "none of the folders holds one (edge-sv convert makes one)")
-    weights = _weights(compared, sections)
-    layers = _layers(compared, request, sections, steps)
-    heard = _hear(runnable, request, sections, cache, steps)
+    sections = _Sections()
+    _leave_out_what_is_missing(sections, nets, forms, all_run=len(runnable) == len(compared))
     return {
         "schema_version": SCHEMA_VERSION,
         "edge_sv": __version__,
@@ -112,11 +101,25 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
         "models": _models(compared, nets, forms),
         "nets": [net.to_dict() for net in nets],
         "forms": [form.to_dict() for form in forms],
-        "weights": weights,
-        "layers": layers,
-        **heard,
+        "weights": _weights(compared, sections),
+        "layers": _layers(compared, request, sections, steps),
+        **_hear(runnable, request, sections, cache, steps),
         "left_out": sections.left_out,
     }
+
+
+def _leave_out_what_is_missing(
+    sections: _Sections, nets: Sequence[NetFacts], forms: Sequence[ConvertedModelFacts], *, all_run: bool
+) -> None:
+    if not all_run:
+        sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge-sv[train]')")
+    if not has_extra("plot"):
+        sections.leave_out("plots", "matplotlib is not installed, which draws them (pip install 'edge-sv[plot]')")
+    for net in nets:
+        if net.folder is not None and net.history is None:
+            sections.leave_out("training history", f"no history.csv in {net.folder}")
+    if not forms:
+        sections.leave_out("converted models", "none of the folders holds one (edge-sv convert makes one)")
 
 
 def _models(
