@@ -59,7 +59,7 @@ def plan_widths(
         crops: (n, frames, num_mels, 1) of speech to measure sensitivities on.
         source: where they come from, for the plan.
         cache: folder for sensitivities: they are kept, and a killed search goes on from them.
-        progress: told of the search.
+        progress: called as the search goes on.
 
     Raises:
         UsageError: a rule matches no layer or one that cannot be compressed, or a budget that no plan keeps, or all do.

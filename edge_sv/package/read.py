@@ -27,10 +27,10 @@ class DevicePackage:
     """A package on disk.
 
     Args:
-        path: its folder, or the bare .tflite.
+        path: its folder, or the .tflite alone.
         manifest: what it says of itself.
         model: its .tflite, as it was packaged.
-        speaker: the model as an artifact; None for a bare net, which has no front end.
+        speaker: the model as an artifact; None for a net alone, which has no front end.
     """
 
     path: Path
@@ -62,7 +62,7 @@ def read_package(path: Path) -> DevicePackage:
     """Open a package.
 
     Args:
-        path: its folder, in which the sha256 of every file is checked, or a bare .tflite that carries its manifest.
+        path: its folder, in which the sha256 of every file is checked, or a .tflite alone that carries its manifest.
 
     Raises:
         DataError: a file is missing or damaged (it is named), has no manifest, or was written by a newer version.

@@ -103,7 +103,7 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
         "forms": [form.to_dict() for form in forms],
         "weights": _weights(compared, sections),
         "layers": _layers(compared, request, sections, steps),
-        **_hear(runnable, request, sections, cache, steps),
+        **_speech_sections(runnable, request, sections, cache, steps),
         "left_out": sections.left_out,
     }
 
@@ -198,7 +198,7 @@ def _layers(
     return found
 
 
-def _hear(
+def _speech_sections(
     compared: Sequence[ComparedModel],
     request: Request,
     sections: _Sections,

@@ -83,7 +83,7 @@ def open_bank(
         seed: of the degraded copies.
         cache: folder for banks.
         jobs: processes.
-        progress: told of every recording.
+        progress: called for every recording.
 
     Raises:
         DataError: a recording cannot be used, or the cache cannot be written.

@@ -51,8 +51,8 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         config: the run.
         inputs: its data.
         out: the run's folder; when it holds this run's state, training goes on from there.
-        progress: told of every recording, teacher embedding and step.
-        on_epoch: told of every epoch.
+        progress: called for every recording, teacher embedding and step.
+        on_epoch: called for every epoch.
 
     Raises:
         UsageError: `out` holds another configuration's run, the configuration names what is not there, or training
