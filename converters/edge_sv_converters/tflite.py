@@ -22,6 +22,7 @@ from edge_sv.artifacts.activation_ranges import Range, load_ranges, plain_name
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.net import net_sha256
 from edge_sv.artifacts.palette import Palette, load_palettes
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, UsageError
 from edge_sv.plugins.converter import Calibration
 from edge_sv.recipes.recipe import CompressionRecipe
@@ -85,13 +86,23 @@ class TfliteConverter:
             embedding_dim=int(model.output_shape[-1]),
             recipe=recipe.name,
             layers=profile_operators(graph),
-            provenance={
+            provenance=self._provenance(net, description, recipe, None if ranges else calibration),
+        )
+
+    def _provenance(
+        self, net: Path, description: Any, recipe: CompressionRecipe, calibration: Calibration | None
+    ) -> Provenance:
+        """State where a model comes from; without calibration, training set the ranges of its activations."""
+        speech = ("the net's training", 0) if calibration is None else (calibration.source, len(calibration.segments))
+        return Provenance(
+            {
                 "float_sha256": net_sha256(net),
                 "converter": f"{self.name} {self.version}",
                 "tensorflow": version("tensorflow"),
                 "compression": recipe.to_dict(),
-                **_provenance(description, None if ranges else calibration),
-            },
+                **{key: description.provenance[key] for key in ("widths",) if key in description.provenance},
+                "calibration": dict(zip(("source", "segments"), speech, strict=True)),
+            }
         )
 
     def convert_float(self, net: Path) -> bytes:
@@ -114,14 +125,6 @@ def _other_compression(net: Path, recipe: CompressionRecipe, *, palettes: bool, 
     state = "compressed" if palettes else "not compressed"
     state += ", trained with rounded activations" if ranges else ""
     return UsageError(f"recipe '{recipe.name}' does not fit {net}", details={"got": f"a net that is {state}"})
-
-
-def _provenance(description: Any, calibration: Calibration | None) -> dict[str, Any]:
-    """State the chosen widths, and the speech that set the ranges: the calibration's, or else the training's."""
-    known = {key: description.provenance[key] for key in ("widths",) if key in description.provenance}
-    if calibration is None:
-        return {**known, "calibration": {"source": "the net's training", "segments": 0}}
-    return {**known, "calibration": {"source": calibration.source, "segments": len(calibration.segments)}}
 
 
 def _convert_calibrated(model: Any, description: Any, segments: Float32, *, bits: int) -> Any:

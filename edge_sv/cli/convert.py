@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -68,8 +69,8 @@ def command(
     with show_steps() as steps:
         done = convert(request, place, on_stage=report_stage, steps=steps)
     artifact, report = done.artifact, done.report
-    chosen, development = artifact.scoring, artifact.provenance["development"]
-    assert chosen is not None
+    chosen, development = artifact.scoring, artifact.provenance.development
+    assert chosen is not None and development is not None
     if json:
         print_json(
             {
@@ -77,7 +78,7 @@ def command(
                 "sha256": artifact.sha256,
                 "model_bytes": len(artifact.model),
                 "scoring": chosen.to_dict(),
-                "development": development,
+                "development": asdict(development),
                 "check": report.to_dict(),
             }
         )
@@ -87,7 +88,7 @@ def command(
             ("artifact", str(place)),
             ("model", f"{len(artifact.model):,} bytes, sha256 {artifact.sha256[:16]}"),
             *check_rows(report),
-            ("AS-norm", f"EER {development['eer_as_norm']:.2%}"),
+            ("AS-norm", f"EER {development.eer_as_norm:.2%}"),
             ("threshold", f"{chosen.threshold:.4f} ({chosen.kind}) at {chosen.false_accept_rate:.2%} false accepts"),
         ]
     )

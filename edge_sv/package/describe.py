@@ -64,7 +64,7 @@ def describe(
         sizes=describe_sizes(footprint),
         layers=tuple(layer.to_dict() for layer in artifact.layers),
         check=None if check is None else json.loads(json.dumps(dict(check))),
-        provenance=json.loads(json.dumps(artifact.provenance)),
+        provenance=json.loads(json.dumps(dict(artifact.provenance.stated))),
         golden=tuple(
             schema.Golden(name=vector.name, source=vector.source, num_segments=vector.num_segments) for vector in golden
         ),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import MANIFEST_ENTRY, MANIFEST_FILE
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
@@ -113,7 +114,7 @@ def _speaker(manifest: Manifest, model: bytes, cohort: bytes | None, source: Pat
             layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
             scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
             cohort=None if cohort is None else Cohort.from_bytes(cohort),
-            provenance=manifest.provenance,
+            provenance=Provenance(manifest.provenance),
         )
     except (TypeError, KeyError, ValueError, EdgeSvError) as error:
         raise _damaged(source, str(error)) from error

@@ -142,13 +142,12 @@ def recorded_check(artifact: ModelArtifact) -> CheckReport:
     Raises:
         DataError: there is none.
     """
-    stated = artifact.provenance.get("check")
-    if not isinstance(stated, dict):
+    if artifact.provenance.check is None:
         raise DataError(
             f"'{artifact.name}' was never checked against its float net",
             hint="put the artifact's folder into the float net's folder, or build from the float net",
         )
-    return CheckReport.from_dict(stated)
+    return artifact.provenance.check
 
 
 def _note(checked: Checked) -> str:
