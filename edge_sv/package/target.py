@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -84,19 +84,23 @@ class _MachineFile(BaseModel):
     vectors_origin: int | None = Field(default=None, ge=0)
 
 
+_Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+"""A name that becomes part of a command: of a core, a board, a compiler."""
+
+
 class _TargetFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     description: str
-    package: str
-    converter: str
+    package: _Word
+    converter: _Word
     templates: str | None = None
-    cpu: str | None = None
+    cpu: _Word | None = None
     clock_hz: int | None = Field(default=None, gt=0)
     flash_bytes: int | None = Field(default=None, gt=0)
     ram_bytes: int | None = Field(default=None, gt=0)
     fpu: bool | None = None
-    toolchain: str | None = None
-    emulator: str | None = None
+    toolchain: _Word | None = None
+    emulator: _Word | None = None
     machine: _MachineFile | None = None
 
     def to_target(self, name: str) -> Target:

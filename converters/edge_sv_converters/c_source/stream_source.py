@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from edge_sv.system.templates import Code
 from edge_sv_converters.c_source.calls import Call, ElementCall, KernelCall, Program, ReduceCall, RowCall
 from edge_sv_converters.c_source.constants import C_TYPES, Constants, define_constants, identifier
 from edge_sv_converters.c_source.emit import emit_header, emit_net, kernel_headers, render
@@ -91,7 +92,7 @@ def _stage(step: Step, names: Names) -> dict[str, Any]:
         "name": f"row{step.number}_{identifier(call.output.name)}",
         "operator": call.operation.index,
         "comment": describe(call),
-        "lines": list(_run(step, names)),
+        "lines": [Code(line) for line in _run(step, names)],
         "reaches": [_members(reach, call) for reach in step.stage.needs],
         "output": step.stage.output,
     }
