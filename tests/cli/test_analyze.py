@@ -115,9 +115,9 @@ def test_what_is_wrong_is_said(run: Run, net: Path, voices: list[object], tmp_pa
     code, _, err = run("weights", net, "--data", tmp_path / "index.csv")
     assert code == 2 and "--embeddings" in err
     code, _, err = run("layers", tmp_path)
-    assert code == 3 and "is not a model" in err
+    assert code == 3 and "is a folder without net.json" in err
     code, _, err = run("drift", net, "--against", net / "static_wi8_ai8", *voices)
-    assert code == 2 and "not a float net" in err
+    assert code == 2 and "wanted   a float net" in err
     (tmp_path / "empty.txt").write_text("")
     code, _, err = run("drift", net, "--against", net, "--trials", tmp_path / "empty.txt", "--audio", tmp_path)
     assert code == 3 and "is empty" in err
