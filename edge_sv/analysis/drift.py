@@ -44,7 +44,7 @@ class FlipRate:
     Args:
         flips: how many.
         trials: of how many.
-        ci: 95 % bootstrap interval of their share, by speaker; None when the ids do not tell speakers, and where
+        ci: 95 % bootstrap interval of their share, by speaker; None without speaker labels, and where
             nothing or everything flipped, which drawing again cannot change.
     """
 
@@ -81,7 +81,7 @@ class Drift:
 
     Args:
         threshold: at which both decide.
-        mean: of the differences; `mean_ci` is its 95 % interval by speaker, None when the ids do not tell speakers.
+        mean: of the differences; `mean_ci` is its 95 % interval by speaker, None without speaker labels.
         mean_ci: see `mean`.
         target_mean: over target trials.
         non_target_mean: over the others.

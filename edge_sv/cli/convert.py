@@ -9,15 +9,13 @@ from typing import Annotated
 import typer
 
 from edge_sv.cli.build import check_rows, parse_size, report_stage
+from edge_sv.cli.choices import parse_choice
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
-from edge_sv.errors import unknown_name
 from edge_sv.pipeline.build import convert
 from edge_sv.pipeline.request import FALSE_ACCEPT_RATE, conversion_request
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.scoring.scores import ScoringKind
-
-SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
 
 
 def command(
@@ -54,15 +52,13 @@ def command(
       edge-sv convert assets/resnet-nano --data speech/index.csv
       edge-sv convert runs/my-net --data speech/index.csv --out my-artifact --scoring as_norm --far 0.005
     """
-    if scoring not in SCORINGS:
-        raise unknown_name("scoring", scoring, SCORINGS)
     request = conversion_request(
         net,
         recipe=recipe,
         budget=parse_size(budget, "--budget"),
         data=data,
         work=work,
-        scoring=SCORINGS[scoring],
+        scoring=parse_choice("scoring", scoring, ScoringKind),
         false_accept_rate=far,
     )
     place = out or request.model.path / request.recipe.name

@@ -48,7 +48,7 @@ class Evaluation:
         recordings: how many different ones.
         speakers: how many, as far as the ids tell.
         eer: equal error rate; see `metrics.eer` for its interpolation.
-        eer_ci: its 95 % bootstrap interval by speaker; None when the ids do not tell speakers.
+        eer_ci: its 95 % bootstrap interval by speaker; None without speaker labels.
         eer_threshold: score where both error rates are nearest to each other.
         min_dcf: p_target -> lowest normalized detection cost.
         min_dcf_ci: p_target -> its interval.
