@@ -23,10 +23,9 @@ from edge_sv.scoring.scores import Cohort, Scoring, ScoringKind, score_trials
 from edge_sv.scoring.trials import Recordings, TrialList
 from edge_sv.system.array_types import Float32
 from edge_sv.system.processes import map_in_processes
+from edge_sv.system.progress import Progress, report_progress
 
 EmbedderFactory = Callable[[], Embedder]
-Progress = Callable[[int, int], None]
-"""Called with the number of recordings done and the number of all."""
 
 _Task = tuple[str, tuple[Path, ...]]
 
@@ -238,7 +237,7 @@ def embed_recordings(
     done = {name: vector for name, key in keys.items() if cache and (vector := cache.get(key)) is not None}
     todo = [(name, tuple(paths)) for name, paths in files.items() if name not in done]
     jobs = min(jobs or len(os.sched_getaffinity(0)), len(todo))
-    _report(progress, len(done), len(files))
+    report_progress(progress, len(done), len(files))
     if factory and jobs > 1 and len(todo) >= _WORTH_A_POOL:
         start = functools.partial(_start_worker, factory, noise)
         arriving: Iterator[tuple[str, Float32]] = map_in_processes(_run_worker, todo, jobs=jobs, start=start)
@@ -248,7 +247,7 @@ def embed_recordings(
         done[name] = vector
         if cache:
             cache.put(keys[name], vector)
-        _report(progress, len(done), len(files))
+        report_progress(progress, len(done), len(files))
     return {name: done[name] for name in files}
 
 
@@ -299,8 +298,3 @@ def _start_worker(factory: EmbedderFactory, noise: NoisyCopy | None) -> None:
 def _run_worker(task: _Task) -> tuple[str, Float32]:
     assert _worker is not None
     return _worker.embed(task)
-
-
-def _report(progress: Progress | None, done: int, total: int) -> None:
-    if progress:
-        progress(done, total)
