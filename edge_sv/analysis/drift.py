@@ -20,11 +20,12 @@ from edge_sv.artifacts.locate import ModelKind, locate
 from edge_sv.embedders import open_artifact, open_embedder
 from edge_sv.errors import UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Progress, embed_recordings, model_scoring, score_list
+from edge_sv.evaluation.evaluate import embed_recordings, model_scoring, score_list
 from edge_sv.scoring import metrics
 from edge_sv.scoring.scores import ScoringKind
 from edge_sv.scoring.trials import Recordings, TrialList
 from edge_sv.system.array_types import Bool, Float32, Float64
+from edge_sv.system.progress import Progress
 
 ThresholdSource = Literal["model", "float", "eer", "given"]
 

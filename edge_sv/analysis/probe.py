@@ -24,8 +24,9 @@ from edge_sv.analysis.compared_models import ComparedModel, float_of
 from edge_sv.analysis.metadata import DescribedRecording, describe_recordings
 from edge_sv.errors import DataError, ToolMissing, UsageError, unknown_name
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Progress, embed_recordings
+from edge_sv.evaluation.evaluate import embed_recordings
 from edge_sv.system.array_types import Float32
+from edge_sv.system.progress import Steps
 
 UNHEARD_SPLITS = ("dev", "test")
 MIN_SPEAKERS = 10
@@ -40,7 +41,6 @@ REPLICATES = 1000
 
 Labels = list[str | None]
 Texts = npt.NDArray[np.str_]
-Steps = Callable[[str], Progress]
 
 
 @dataclass(frozen=True)

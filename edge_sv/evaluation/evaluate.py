@@ -23,10 +23,9 @@ from edge_sv.scoring.scores import Cohort, Scoring, ScoringKind, score_trials
 from edge_sv.scoring.trials import Recordings, TrialList
 from edge_sv.system.array_types import Float32
 from edge_sv.system.processes import map_in_processes
+from edge_sv.system.progress import Progress, report_progress
 
 EmbedderFactory = Callable[[], Embedder]
-Progress = Callable[[int, int], None]
-"""Called with the number of recordings done and the number of all."""
 
 _Task = tuple[str, tuple[Path, ...]]
 
@@ -234,12 +233,12 @@ def embed_recordings(
     keys = {name: worker.key(name, paths) for name, paths in files.items()} if cache else {}
     done = {name: vector for name, key in keys.items() if cache and (vector := cache.get(key)) is not None}
     todo = [(name, tuple(paths)) for name, paths in files.items() if name not in done]
-    _report(progress, len(done), len(files))
+    report_progress(progress, len(done), len(files))
     for name, vector in worker.embed_all(todo, factory=factory, jobs=jobs):
         done[name] = vector
         if cache:
             cache.put(keys[name], vector)
-        _report(progress, len(done), len(files))
+        report_progress(progress, len(done), len(files))
     return {name: done[name] for name in files}
 
 
@@ -304,8 +303,3 @@ def _start_worker(factory: EmbedderFactory, noise: NoisyCopy | None) -> None:
 def _run_worker(task: _Task) -> tuple[str, Float32]:
     assert _worker is not None
     return _worker.embed(task)
-
-
-def _report(progress: Progress | None, done: int, total: int) -> None:
-    if progress:
-        progress(done, total)

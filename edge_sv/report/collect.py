@@ -16,17 +16,16 @@ from edge_sv.analysis.probe import probe
 from edge_sv.analysis.weights import analyze_weights
 from edge_sv.errors import EdgeSvError, UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Progress
 from edge_sv.report.converted_models import FACT_NAMES, ConvertedModelFacts, describe_converted_model
 from edge_sv.report.lists import LIST_FILE, evaluate_lists, find_lists
 from edge_sv.report.nets import NetFacts, describe_net
 from edge_sv.scoring.speech_index import read_index
 from edge_sv.system.extras import has_extra
+from edge_sv.system.progress import Steps
 from edge_sv.system.version import __version__
 
 SCHEMA_VERSION = 1
 
-Steps = Callable[[str], Progress]
 Document = dict[str, Any]
 Value = TypeVar("Value")
 

@@ -22,13 +22,22 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Read all arrays of an npz file, which may lie packed (`edge_sv.system.packed`).
 
     Raises:
-        DataError: not readable, or damaged.
+        DataError: not readable, damaged, or something in it is no array.
     """
     data = read_file(path)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        archive = np.load(io.BytesIO(data), allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ValueError("one array, not an archive of named ones")
+        return {name: _as_array(name, archive[name]) for name in archive.files}
     except _DAMAGE as error:
         raise DataError(
             f"{path} is damaged", details={"got": str(error)}, hint="copy it again, or remove it"
         ) from error
+
+
+def _as_array(name: str, content: Any) -> npt.NDArray[Any]:
+    """Refuse what else a ZIP archive may hold; numpy hands out its bytes."""
+    if not isinstance(content, np.ndarray):
+        raise ValueError(f"'{name}' in it is no array")
+    return content

@@ -65,7 +65,7 @@ class StageCache:
             return None
 
 
-def folder_sha256(folder: Path, *, pattern: str = "*") -> str:
+def folder_sha256(folder: Path) -> str:
     """Return one SHA-256 over the names and contents of a folder's files."""
-    files = sorted(path for path in folder.rglob(pattern) if path.is_file() and path.suffix != ".pyc")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return sha256_bytes("".join(f"{path.relative_to(folder)} {sha256_file(path)}\n" for path in files).encode())
