@@ -14,7 +14,7 @@ from edge_sv.emulation.board import Board
 from edge_sv.emulation.device import EmulatedDevice, Source
 from edge_sv.emulation.line_protocol import Exchange, Verified, make_script, read_answers, read_decision, reason
 from edge_sv.emulation.reference import Difference, ExpectedDevice, count_differences
-from edge_sv.emulation.report import Emulation, OperatorCost
+from edge_sv.emulation.report import SECOND_OF_SPEECH, Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
 from edge_sv.package import cortex_m
 from edge_sv.package.manifest import GeneratedPart
@@ -79,7 +79,7 @@ def emulate_speaker(
         plan=source.plan,
         differences=(*golden, *differences),
         instructions=cost.per_second(),
-        per="second of speech",
+        per=SECOND_OF_SPEECH,
         measured=measured,
         code_bytes=device.program.code_bytes,
         flash_bytes=device.program.flash_bytes,

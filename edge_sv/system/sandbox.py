@@ -14,6 +14,7 @@ import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -92,6 +93,8 @@ def main() -> None:
     """Confine this process as the first argument says, and become the program that follows."""
     limits: Mapping[str, object] = json.loads(sys.argv[1])
     confine(Limits(**{name: tuple(v) if isinstance(v, list) else v for name, v in limits.items()}))  # type: ignore[arg-type]
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and a program would inherit that
+        signal.signal(number, signal.SIG_DFL)
     os.execv(sys.argv[2], sys.argv[2:])
 
 
