@@ -21,7 +21,7 @@ from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
-from edge_sv.system.files import atomic_folder, sha256_bytes
+from edge_sv.system.files import sha256_bytes, write_folder
 from edge_sv.system.packed import PACKED_SUFFIX, pack, unpack
 from edge_sv.tflite.layer_cost import LayerProfile
 
@@ -30,6 +30,10 @@ COMPRESSED_DIR = "compressed"
 """Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
 SCHEMA_VERSION = 1
 MODEL_FILE = "model.tflite"
+COHORT_FILE = "cohort.npz"
+FILES = (ARTIFACT_FILE, MODEL_FILE, f"{MODEL_FILE}{PACKED_SUFFIX}", COHORT_FILE)
+"""All that a folder of an artifact may hold."""
+
 WORTH_PACKING = 0.75
 """A model is packed where it takes less than this share of its bytes: an int8 net does not, a palette does."""
 LEAST_SAVED = 16 << 10
@@ -100,8 +104,8 @@ def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
     files = {model_file: packed}
     stated = {"model": {"file": model_file, "sha256": artifact.sha256}}
     if artifact.cohort is not None:
-        files["cohort.npz"] = artifact.cohort.to_bytes()
-        stated["cohort"] = {"file": "cohort.npz", "sha256": sha256_bytes(files["cohort.npz"])}
+        files[COHORT_FILE] = artifact.cohort.to_bytes()
+        stated["cohort"] = {"file": COHORT_FILE, "sha256": sha256_bytes(files[COHORT_FILE])}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": artifact.name,
@@ -120,14 +124,12 @@ def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
 
 
 def save_artifact(folder: Path, artifact: ModelArtifact) -> None:
-    """Write an artifact's folder; an existing one is replaced as a whole.
+    """Write an artifact's folder; an existing artifact is replaced as a whole, other files beside it stay.
 
     Raises:
         DataError: the place is not writable or the disk is full; an old folder is untouched.
     """
-    with atomic_folder(folder) as temporary:
-        for name, data in artifact_files(artifact).items():
-            (temporary / name).write_bytes(data)
+    write_folder(folder, artifact_files(artifact), own=FILES if (folder / ARTIFACT_FILE).is_file() else ())
 
 
 def load_artifact(folder: Path) -> ModelArtifact:

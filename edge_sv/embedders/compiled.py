@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from edge_sv.artifacts.artifact import ModelArtifact
@@ -43,21 +43,19 @@ class CompiledEmbedder(IntegerEmbedder):
         prefix: str = DEFAULT_PREFIX,
         cache: Path | None = None,
     ) -> None:
-        path = compile_library(files, cache=cache)
-        library = ctypes.CDLL(str(path))
-        net, self._device = CompiledSpeakerNet(library, prefix), CompiledDevice(library, prefix)
+        self._library, self._prefix = compile_library(files, cache=cache), prefix
+        net = CompiledSpeakerNet(self._library, prefix)
         if net.model_sha256 != artifact.sha256:
             raise DataError(
                 f"the generated code is not of model '{artifact.name}'",
                 details={"got": net.model_sha256, "wanted": artifact.sha256},
             )
         super().__init__(artifact, net)
-        self._library_sha256 = sha256_file(path)
 
     @property
     def sources_sha256(self) -> str:
         """See `Embedder.sources_sha256`: of the compiled library and of the code that calls it."""
-        return code_identity(CompiledDevice.__module__, libraries=("numpy",), options=[self._library_sha256])
+        return code_identity(CompiledDevice.__module__, libraries=("numpy",), options=[sha256_file(self._library)])
 
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
@@ -68,6 +66,10 @@ class CompiledEmbedder(IntegerEmbedder):
         """
         check_pcm(pcm)
         return self._device.embed(pcm)
+
+    @cached_property
+    def _device(self) -> CompiledDevice:
+        return CompiledDevice(self._library, self._prefix)
 
 
 def compile_package(package: DevicePackage, *, cache: Path | None = None) -> CompiledEmbedder:

@@ -21,6 +21,7 @@ from edge_sv.emulation.tools import run_tool
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package.read import DevicePackage
 from edge_sv.system.array_types import Int8
+from edge_sv.system.npz import read_array
 
 CXX_COMPILER = "arm-none-eabi-g++"
 CXX_INSTALL = "sudo apt-get install --no-install-recommends gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib"
@@ -71,7 +72,7 @@ def emulate_tflm(package: DevicePackage, board: Board, tflm: Path, *, listen: Ca
     check_cxx(board)
     names = [golden.name for golden in package.manifest.golden]
     places = [package.path / "golden" / name for name in names]
-    inputs = [_load(place / "input.npy") for place in places]
+    inputs = [read_array(place / "input.npy", np.int8) for place in places]
     with tempfile.TemporaryDirectory(prefix="edge-sv-emulate-") as name:
         folder = Path(name)
         listen("compile")
@@ -82,7 +83,7 @@ def emulate_tflm(package: DevicePackage, board: Board, tflm: Path, *, listen: Ca
             listen(f"golden vector {place.name}")
             run, answer = _run(program, given, folder)
             stack_bytes = max(stack_bytes, run.stack_bytes)
-            wrong = count_differences(answer, _load(place / "output.npy").reshape(-1))
+            wrong = count_differences(answer, read_array(place / "output.npy", np.int8).reshape(-1))
             differences.append(Difference(f"golden/{place.name}", frames=0, outputs=wrong, embedding=0))
         listen("count instructions")
         inference, arena = _figures(_run(program, inputs[0][:1], folder)[0])
@@ -192,10 +193,3 @@ def _tflm_core(board: Board) -> str:
     """Name a core as TensorFlow Lite Micro's Makefile does."""
     cpu = board.target.cpu
     return f"{cpu}+fp" if board.target.fpu and cpu in ("cortex-m4", "cortex-m7") else f"{cpu}"
-
-
-def _load(path: Path) -> Int8:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), np.int8)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error

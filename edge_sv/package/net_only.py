@@ -17,7 +17,7 @@ from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.cortex_m import GENERATOR, describe_generated, render_package
 from edge_sv.package.describe import MODEL_FILE, describe_sizes, describe_target, license_files, seal
-from edge_sv.package.read import DevicePackage, read_package
+from edge_sv.package.read import DevicePackage, package_files, read_package
 from edge_sv.package.target import Target
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet, Port, common_sources, find_generator
 from edge_sv.runtimes.tflm_process import run_isolated
@@ -151,7 +151,7 @@ def write_net_only_package(
         **license_files(),
         **{f"golden/{v.name}/{name}": data for v in vectors for name, data in v.files().items()},
     }
-    write_folder(out, seal(manifest, files))
+    write_folder(out, seal(manifest, files), own=package_files(out, new=files))
     return read_package(out)
 
 

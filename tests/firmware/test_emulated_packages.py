@@ -238,6 +238,19 @@ def test_command_prints_what_it_promises(package: DevicePackage, tmp_path: Path)
     assert "instructions per second of speech" in table and "cycles" not in table.replace("per cycle", "")
 
 
+@pytest.mark.parametrize(("clock_hz", "slow"), [(1_000_000, True), (400_000_000, False)])
+def test_a_board_that_cannot_keep_up_with_speech_is_named(
+    package: DevicePackage, tmp_path: Path, clock_hz: int, slow: bool
+) -> None:
+    board = tmp_path / "watch" / "target.toml"
+    board.parent.mkdir()
+    words = {"description": "a board", "package": "cortex-m", "converter": "tflite", "cpu": "cortex-m4"}
+    lines = [f'{key} = "{value}"' for key, value in {**words, "emulator": "mps2-an386"}.items()]
+    board.write_text("\n".join([*lines, f"clock_hz = {clock_hz}", "fpu = true\n"]))
+    told = CliRunner().invoke(app, ["emulate", str(package.path), "--board", str(board)]).stderr
+    assert ("slower than real time: a second of speech takes 'watch' about" in told) == slow
+
+
 def test_command_s_errors(package: DevicePackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*arguments: str) -> str:
         result = CliRunner().invoke(app, ["emulate", *arguments])
