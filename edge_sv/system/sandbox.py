@@ -1,9 +1,10 @@
 """Run what may be hostile in a process that can do little: no network, few files, bounded memory and time.
 
 A process confines itself by `confine` before it touches what it does not trust, and cannot take it back; so do all that
-it starts. Limits of resources hold on every POSIX system. On Linux a network namespace of its own, where the system
-lets users make one, has no way out, the process ends with the one that started it, and Landlock (Linux 5.13 and later) refuses files outside of the given folders,
-TCP connections and signals to other processes. Where a kernel lacks one of these, the others hold; `is_strict` tells.
+it starts. Limits of resources hold on every POSIX system. On Linux the process ends with the one that started it; a
+network namespace of its own, where the system lets users make one, has no way out; and Landlock (Linux 5.13 and later)
+refuses files outside of the given folders, TCP connections and signals to other processes. Where a kernel lacks one of
+these, the others hold; `is_strict` tells.
 
 This module needs the standard library alone: it starts in processes that see nothing else.
 """
