@@ -76,7 +76,7 @@ def find_compared_models(
         For each net the float net first, then its forms, the largest model first.
 
     Raises:
-        UsageError: there is no such model, or a folder holds a float net only and none is wanted.
+        UsageError: there is no such model, a folder holds a float net only and none is wanted, or two have one name.
         DataError: a model is damaged.
     """
     floats: dict[Path, ComparedModel] = {}
@@ -90,9 +90,23 @@ def find_compared_models(
             raise UsageError(f"{model} holds a float net only", hint="edge-sv convert it first, or allow float nets")
         for form in forms:
             converted.setdefault(form.resolve(), _converted(form, runtime))
+    _check_labels([*floats.values(), *converted.values()])
     names = list(dict.fromkeys(found.net for found in (*floats.values(), *converted.values())))
     ordered = sorted(converted.values(), key=lambda c: (-_model_bytes(c), c.form))
     return [found for name in names for found in (*floats.values(), *ordered) if found.net == name]
+
+
+def _check_labels(compared: Iterable[ComparedModel]) -> None:
+    """Refuse two models of one name: figures go by it, and one's would be taken for the other's."""
+    places: dict[str, str] = {}
+    for each in compared:
+        if each.label in places:
+            raise UsageError(
+                f"two models are called '{each.label}'",
+                details={"one": places[each.label], "other": each.place},
+                hint="compare them one at a time, or rename one net: name in its net.json",
+            )
+        places[each.label] = each.place
 
 
 def has_tensorflow() -> bool:

@@ -20,11 +20,12 @@ from edge_sv.artifacts.locate import ModelKind, locate
 from edge_sv.embedders import open_artifact, open_embedder
 from edge_sv.errors import UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Progress, embed_recordings, model_scoring, score_list
+from edge_sv.evaluation.evaluate import embed_recordings, model_scoring, score_list
 from edge_sv.scoring import metrics
 from edge_sv.scoring.scores import ScoringKind
 from edge_sv.scoring.trials import Recordings, TrialList
 from edge_sv.system.array_types import Bool, Float32, Float64
+from edge_sv.system.progress import Progress
 
 ThresholdSource = Literal["model", "float", "eer", "given"]
 
@@ -44,7 +45,7 @@ class FlipRate:
     Args:
         flips: how many.
         trials: of how many.
-        ci: 95 % bootstrap interval of their share, by speaker; None when the ids do not tell speakers, and where
+        ci: 95 % bootstrap interval of their share, by speaker; None without speaker labels, and where
             nothing or everything flipped, which drawing again cannot change.
     """
 
@@ -81,7 +82,7 @@ class Drift:
 
     Args:
         threshold: at which both decide.
-        mean: of the differences; `mean_ci` is its 95 % interval by speaker, None when the ids do not tell speakers.
+        mean: of the differences; `mean_ci` is its 95 % interval by speaker, None without speaker labels.
         mean_ci: see `mean`.
         target_mean: over target trials.
         non_target_mean: over the others.
@@ -254,20 +255,10 @@ def measure_drift(
     labels, differences = trials.labels, scores.astype(np.float64) - float_scores
     accepted, wanted = scores >= threshold, float_scores >= threshold
     moved = _threshold_accepting(scores, int(wanted.sum()))
-    flips = accepted != wanted
-    every = np.ones(len(labels), np.bool_)
-    groups: dict[str, tuple[Bool, Bool]] = {
-        "flips": (flips, every),
-        "targets": (flips, labels),
-        "non_targets": (flips, ~labels),
-        "harmful": (flips & (wanted == labels), every),
-        "helpful": (flips & (wanted != labels), every),
-        "new_misses": (flips & wanted, labels),
-        "new_false_accepts": (flips & ~wanted, ~labels),
-        "recalibrated": ((scores >= moved) != wanted, every),
-    }
     bands = _bands(np.abs(float_scores - threshold), BAND_EDGES[kind])
-    groups |= {f"band {low}": (flips, inside) for low, _, inside in bands}
+    groups = _flips(accepted, wanted, labels)
+    groups["recalibrated"] = ((scores >= moved) != wanted, np.ones(len(labels), np.bool_))
+    groups |= {f"band {low}": (accepted != wanted, inside) for low, _, inside in bands}
     rates, mean_ci = _rates(groups, differences, trials, speakers)
     edges, counts = _histogram(differences)
     return Drift(
@@ -284,6 +275,20 @@ def measure_drift(
         histogram=(edges, counts),
         **{name: rate for name, rate in rates.items() if not name.startswith("band ")},
     )
+
+
+def _flips(accepted: Bool, wanted: Bool, labels: Bool) -> dict[str, tuple[Bool, Bool]]:
+    """Map each kind of changed decision to (which trials show it, of which trials the rate is taken)."""
+    flips, every = accepted != wanted, np.ones(len(labels), np.bool_)
+    return {
+        "flips": (flips, every),
+        "targets": (flips, labels),
+        "non_targets": (flips, ~labels),
+        "harmful": (flips & (wanted == labels), every),
+        "helpful": (flips & (wanted != labels), every),
+        "new_misses": (flips & wanted, labels),
+        "new_false_accepts": (flips & ~wanted, ~labels),
+    }
 
 
 def _threshold_accepting(scores: Float32, count: int) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge_sv.artifacts.artifact import COMPRESSED_DIR, ModelArtifact
-from edge_sv.artifacts.locate import find_net, locate
+from edge_sv.artifacts.locate import locate
 from edge_sv.artifacts.net import is_net, net_sha256
 from edge_sv.errors import DataError
 from edge_sv.plugins.converter import find_converter
@@ -21,7 +21,7 @@ def find_reference(model: str | Path, artifact: ModelArtifact) -> Path:
     Raises:
         DataError: none of these is.
     """
-    path, wanted = locate(model).path.resolve(), artifact.provenance.get("float_sha256")
+    path, wanted = locate(model).path.resolve(), artifact.provenance.float_sha256
     tried = [folder for folder in _candidates(path, artifact) if is_net(folder)]
     for folder in tried:
         if net_sha256(folder) == wanted:
@@ -40,15 +40,6 @@ def _candidates(path: Path, artifact: ModelArtifact) -> Iterator[Path]:
     for net in (path, path.parent, assets_dir() / artifact.name):
         yield net / COMPRESSED_DIR / artifact.recipe
         yield net
-
-
-def float_folder(model: str | Path) -> Path:
-    """Return the folder of a float net, compressed or not.
-
-    Raises:
-        UsageError: the model is a converted one.
-    """
-    return find_net(model)
 
 
 def convert_float(net: Path) -> bytes:

@@ -11,7 +11,7 @@ and the intervals are ours.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,15 @@ import numpy.typing as npt
 from edge_sv.analysis.compared_models import ComparedModel, float_of
 from edge_sv.errors import DataError, UsageError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Progress, embed_recordings, score_list
+from edge_sv.evaluation.evaluate import embed_recordings, score_list
 from edge_sv.scoring import metrics
 from edge_sv.scoring.trials import Recordings, TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Float32
+from edge_sv.system.progress import Steps
 
 LIST_FILE, UTTERANCES_FILE, METADATA_FILE = "trials_test.txt", "utterances.csv", "metadata.csv"
 
 Rows = npt.NDArray[np.intp]
-Steps = Callable[[str], Progress]
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _column(path: Path, key: str) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream, restval=""))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error

@@ -13,7 +13,7 @@ distance of the weights does not tell how much an output suffers, is also found 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.analysis.float_reference import convert_float, find_reference, float_folder
+from edge_sv.analysis.float_reference import convert_float, find_reference
 from edge_sv.analysis.graphs import read_biases, read_weights, weight_formats, with_weights
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.locate import find_net
 from edge_sv.embedders import open_artifact
 from edge_sv.errors import DataError
 from edge_sv.runtimes.layer_trace import LayerLoss, Tensors, attribute_loss, decibel, signal_to_noise, trace_values
 from edge_sv.scoring.speech_sample import ANALYSIS_RECORDINGS, held_out_sample
 from edge_sv.system.array_types import Float32
+from edge_sv.system.progress import Progress, report_progress
 from edge_sv.tflite.flatbuffer import operators, parse_model, tensor_name
 
 SEGMENTS = 12
 """Segments that are traced."""
 WORST = 3
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -111,16 +111,12 @@ def analyze_layers(
         ToolMissing: TensorFlow is not installed, which converts the float net.
     """
     artifact = open_artifact(model)
-    net = find_reference(model, artifact) if against is None else float_folder(against)
+    net = find_reference(model, artifact) if against is None else find_net(against)
     speech = held_out_sample(index, count=ANALYSIS_RECORDINGS)
     segments = speech.first_segments(artifact.features, artifact.segments, count=SEGMENTS)
     float_model = convert_float(net)
     rounded = with_weights(float_model, read_weights(artifact.model), read_biases(artifact.model))
-    traces = []
-    for number, segment in enumerate(segments):
-        _report(progress, number, len(segments))
-        traces.append([trace_values(each, segment) for each in (float_model, rounded, artifact.model)])
-    _report(progress, len(segments), len(segments))
+    traces = _trace((float_model, rounded, artifact.model), segments, progress)
     ratios = [signal_to_noise((trace[a], trace[b]) for trace in traces) for a, b in ((0, 2), (0, 1), (1, 2))]
     losses = attribute_loss(artifact.model, ratios[0])
     if not losses:
@@ -184,6 +180,11 @@ def _cosine(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-30))
 
 
-def _report(progress: Progress | None, done: int, total: int) -> None:
-    if progress:
-        progress(done, total)
+def _trace(models: Sequence[bytes], segments: Sequence[Float32], progress: Progress | None) -> list[list[Tensors]]:
+    """Run every model on every segment; return the values of all tensors, segment by segment, model by model."""
+    traces: list[list[Tensors]] = []
+    for number, segment in enumerate(segments):
+        report_progress(progress, number, len(segments))
+        traces.append([trace_values(model, segment) for model in models])
+    report_progress(progress, len(segments), len(segments))
+    return traces

@@ -22,7 +22,8 @@ class DescribedRecording:
         speaker: unique over corpora, `corpus/speaker`.
         corpus: the collection it is from.
         split: `train`, `dev` or `test`.
-        facts: column -> value, of both tables; empty values are left out.
+        facts: column -> value, of both tables; empty values are left out. Where both tell, the table of speech files
+            counts.
     """
 
     path: Path
@@ -53,9 +54,13 @@ def describe_recordings(index: Path, *, splits: Iterable[str]) -> list[Described
 
 def _describe(row: dict[str, str], folder: Path, metadata: Mapping[str, dict[str, str]]) -> DescribedRecording:
     more = metadata.get(row["path"].removeprefix(f"{row['corpus']}/"), {})
-    facts = {name: value.strip() for name, value in {**more, **row}.items() if value and value.strip()}
+    facts = {**_told(more), **_told(row)}
     corpus = row["corpus"]
     return DescribedRecording(folder / row["path"], f"{corpus}/{row['speaker']}", corpus, row["split"], facts)
+
+
+def _told(row: Mapping[str, str]) -> dict[str, str]:
+    return {name: value.strip() for name, value in row.items() if value.strip()}
 
 
 def _read_metadata(folder: Path) -> dict[str, dict[str, str]]:
@@ -65,7 +70,7 @@ def _read_metadata(folder: Path) -> dict[str, dict[str, str]]:
 
 def _read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, restval="")
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:

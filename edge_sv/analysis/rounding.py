@@ -11,7 +11,7 @@ rounding changes. At 0 dB the two are alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,11 @@ from edge_sv.runtimes.layer_trace import decibel
 from edge_sv.runtimes.litert import LiteRTInterpreter
 from edge_sv.scoring.speech_sample import ANALYSIS_RECORDINGS, held_out_sample
 from edge_sv.system.array_types import Float32
+from edge_sv.system.progress import Progress, report_progress
 
 SEGMENTS = 32
 ALONE = ("kmeans", 2)
 """Quantizer and bits with which single layers are rounded."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -149,6 +148,5 @@ def _embedding_db(wanted: Float32, got: Float32) -> float:
 
 def _count(progress: Progress | None, total: int) -> Iterator[None]:
     for done in range(1, total + 1):
-        if progress:
-            progress(done, total)
+        report_progress(progress, done, total)
         yield

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
@@ -54,7 +55,7 @@ class ModelArtifact:
         layers: cost of each operator.
         scoring: default scoring and its threshold, None when no development list was given.
         cohort: embeddings for AS-norm.
-        provenance: where it comes from and what the check stage measured; JSON values.
+        provenance: where it comes from and what the check stage measured.
     """
 
     name: str
@@ -67,7 +68,7 @@ class ModelArtifact:
     layers: tuple[LayerProfile, ...] = field(repr=False)
     scoring: Scoring | None = None
     cohort: Cohort | None = field(default=None, repr=False)
-    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+    provenance: Provenance = field(default_factory=Provenance, repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -116,7 +117,7 @@ def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
         "scoring": None if artifact.scoring is None else artifact.scoring.to_dict(),
         "segments": asdict(artifact.segments),
         "features": artifact.features.to_dict(),
-        "provenance": artifact.provenance,
+        "provenance": dict(artifact.provenance.stated),
         "layers": [layer.to_dict() for layer in artifact.layers],
     }
     return {ARTIFACT_FILE: (json.dumps(manifest, indent=1) + "\n").encode(), **files}
@@ -152,7 +153,7 @@ def load_artifact(folder: Path) -> ModelArtifact:
             layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
             scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
             cohort=cohort,
-            provenance=manifest.provenance,
+            provenance=Provenance(manifest.provenance),
         )
     except (TypeError, KeyError, ValueError, EdgeSvError) as error:
         raise _damaged(folder / ARTIFACT_FILE, str(error)) from error

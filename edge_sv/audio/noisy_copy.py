@@ -116,7 +116,7 @@ def read_noisy_copy(
     """
     table = folder / "metadata.csv"
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(table.read_text(encoding="utf-8-sig").splitlines()))
         used = sorted((row["type"], row["path"]) for row in rows if row["split"] == split)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {table}", details={"got": str(error)}) from error

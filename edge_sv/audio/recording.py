@@ -7,6 +7,7 @@ what is not a whole sound file, `check_speech` what holds no usable speech.
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from edge_sv.audio.pipe import is_pipe, read_pipe
 from edge_sv.errors import DataError
 from edge_sv.system.array_types import Float32, Int16
 
@@ -180,11 +182,17 @@ def _frame_levels(pcm: Int16, sample_rate: int) -> Float32:
 def _decode(path: Path) -> tuple[Float32, int]:
     """Return a sound file's samples, (num_samples, num_channels) in [-1, 1), and its sample rate in Hz."""
     try:
-        with soundfile.SoundFile(_whole_source(path)) as sound:
+        with soundfile.SoundFile(_source(path)) as sound:
             rate = int(sound.samplerate)
             samples = _read_to_end(sound)
     except soundfile.LibsndfileError as error:
         raise _not_audio(path, error.error_string) from error
+    except TypeError as error:  # soundfile's answer to a file without a header
+        raise DataError(
+            f"{path} has no header that tells its sample rate and format",
+            details={"got": "raw samples"},
+            hint="sox -r 16000 -e signed -b 16 -c 1 A.raw A.wav makes a wav file of them",
+        ) from error
     except OSError as error:
         raise DataError(
             f"cannot read {path}",
@@ -210,8 +218,17 @@ def _read_to_end(sound: soundfile.SoundFile) -> Float32:
     return np.concatenate(blocks)
 
 
+def _source(path: Path) -> bytes | BinaryIO:
+    """Return what to decode, a file's name as bytes (it need not be UTF-8): a wav file once it is known to be whole."""
+    if is_pipe(path):
+        return _whole_source(path, io.BytesIO(read_pipe(path)))
+    with path.open("rb") as stream:
+        whole = _whole_source(path, stream)
+    return os.fsencode(path) if whole is stream else whole
+
+
 def _not_audio(path: Path, reason: str) -> DataError:
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         return DataError(f"{path} is empty", details={"got": "0 bytes"}, hint="record or copy it again")
     return DataError(
         f"{path} is not a readable sound file",
@@ -230,23 +247,23 @@ class _WavHeader:
     byte_rate: int
 
 
-def _whole_source(path: Path) -> Path | BinaryIO:
-    """Return what to decode: the file, once its `data` chunk is known to be all there when it is a wav file.
+def _whole_source(path: Path, stream: BinaryIO) -> BinaryIO:
+    """Return what to decode: the stream, once its `data` chunk is known to be all there when it is a wav file.
 
     libsndfile would read what is left of a wav file that was cut off, and nothing of one whose recorder never came back
     to write the sizes, both without a word. The first is refused here, the second gets its sizes in a copy.
     """
-    with path.open("rb") as stream:
-        header = _read_wav_header(stream)
-        if header is None:
-            return path
-        found = path.stat().st_size - header.start
-        if header.size is None and found <= 0xFFFFFFFF - header.start:
-            stream.seek(0)
-            content = bytearray(stream.read())
-            content[4:8] = struct.pack(header.order + "I", len(content) - 8)
-            content[header.start - 4 : header.start] = struct.pack(header.order + "I", found)
-            return io.BytesIO(content)
+    header = _read_wav_header(stream)
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if header is None:
+        return stream
+    found = size - header.start
+    if header.size is None and found <= 0xFFFFFFFF - header.start:
+        content = bytearray(stream.read())
+        content[4:8] = struct.pack(header.order + "I", len(content) - 8)
+        content[header.start - 4 : header.start] = struct.pack(header.order + "I", found)
+        return io.BytesIO(content)
     if header.size is not None and found < header.size:
         unit, scale = ("s", header.byte_rate) if header.byte_rate else ("bytes", 1)
         raise DataError(
@@ -254,7 +271,7 @@ def _whole_source(path: Path) -> Path | BinaryIO:
             details={"got": f"{found / scale:.2f} of {header.size / scale:.2f} {unit}"},
             hint="copy or record it again",
         )
-    return path
+    return stream
 
 
 def _read_wav_header(stream: BinaryIO) -> _WavHeader | None:

@@ -29,7 +29,8 @@ def as_pcm(audio: Audio, *, sample_rate: int = 16000, source_rate: int | None = 
         (num_samples,) int16.
 
     Raises:
-        UsageError: the array has another shape or type, or floats beyond [-1, 1].
+        UsageError: the array has another shape or type, or floats beyond [-1, 1]; its sample rate is not positive, or
+            told of a file.
         DataError: the file cannot be read, or samples are not finite.
 
     >>> import numpy as np
@@ -43,6 +44,8 @@ def as_pcm(audio: Audio, *, sample_rate: int = 16000, source_rate: int | None = 
             raise UsageError("a sound file says its own sample rate", hint="leave out sample_rate for a path")
         return read_recording(Path(audio).expanduser(), sample_rate=sample_rate)
     samples = _check_array(audio)
+    if source_rate is not None and source_rate <= 0:
+        raise UsageError(f"a sample rate is a positive number of Hz, not {source_rate}")
     if source_rate is None or source_rate == sample_rate:
         return samples if samples.dtype == np.int16 else to_int16(np.array(samples, np.float32))
     floats = samples / np.float32(32768) if samples.dtype == np.int16 else np.asarray(samples, np.float32)

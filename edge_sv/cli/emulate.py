@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from edge_sv.audio.recording import read_speech
-from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
+from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows, print_table
 from edge_sv.emulation import DEFAULT_BOARD, Emulation, Recordings, check_exact, default_board, emulate, load_board
 from edge_sv.package import read_package
 from edge_sv.system.sandbox import is_strict
@@ -88,10 +88,10 @@ def command(
 def print_emulation(done: Emulation) -> None:
     """Print decisions, operators and figures."""
     if done.verified:
-        out_console().print(_decisions(done))
+        print_table(_decisions(done))
         typer.echo()
     if done.operators:
-        out_console().print(_operators(done))
+        print_table(_operators(done))
         typer.echo()
     print_rows(figures(done))
 
@@ -123,9 +123,9 @@ def _decisions(done: Emulation) -> Table:
     for title in ("score", "threshold"):
         table.add_column(title, justify="right")
     table.add_column("decision")
-    for heard in done.verified:
-        word = "accepted" if heard.accepted else "rejected" if heard.refused is None else heard.refused
-        table.add_row(heard.recording, _number(heard.score), _number(heard.threshold), word)
+    for verified in done.verified:
+        word = "accepted" if verified.accepted else "rejected" if verified.refused is None else verified.refused
+        table.add_row(verified.recording, _number(verified.score), _number(verified.threshold), word)
     return table
 
 

@@ -1,4 +1,4 @@
-"""A bare net's package on an emulated board: its golden vectors, and what they cost."""
+"""A net-only package on an emulated board: its golden vectors, and what they cost."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _INFERENCE = re.compile(r"^inference (\d+)$", re.MULTILINE)
 
 
 def emulate_net_only(package: DevicePackage, board: Board, *, listen: Callable[[str], None]) -> Emulation:
-    """Run a bare net's golden vectors on an emulated board.
+    """Run a net-only package's golden vectors on an emulated board.
 
     Args:
         package: of kind cortex-m.
         board: where it runs.
-        listen: told what is being done.
+        listen: called with what is being done.
 
     Raises:
         UsageError: the package holds no generated code.

@@ -99,14 +99,7 @@ def run_program(
         ToolMissing: the emulator is not installed.
         DataError: the program crashed or did not end.
     """
-    words = ["program", *arguments]
-    timeout_s = timeout_s or TIMEOUT_S
-    command = [
-        *(find_tool(QEMU), "-M", program.board.machine_name, "-kernel", str(program.elf.resolve())),
-        *("-display", "none", "-monitor", "none", "-serial", "null", "-icount", "shift=0", *_no_other_programs()),
-        *("-chardev", "stdio,id=output", "-semihosting-config"),
-        "enable=on,target=native,chardev=output," + ",".join(f"arg={word.replace(',', ',,')}" for word in words),
-    ]
+    command, timeout_s = _command_line(program, ["program", *arguments]), timeout_s or TIMEOUT_S
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
             code = subprocess.run(
@@ -134,6 +127,15 @@ def run_program(
         flash_bytes=program.flash_bytes,
         ram_bytes=program.ram_bytes,
     )
+
+
+def _command_line(program: Program, words: Sequence[str]) -> list[str]:
+    return [
+        *(find_tool(QEMU), "-M", program.board.machine_name, "-kernel", str(program.elf.resolve())),
+        *("-display", "none", "-monitor", "none", "-serial", "null", "-icount", "shift=0", *_no_other_programs()),
+        *("-chardev", "stdio,id=output", "-semihosting-config"),
+        "enable=on,target=native,chardev=output," + ",".join(f"arg={word.replace(',', ',,')}" for word in words),
+    ]
 
 
 def _limits(elf: Path, folder: Path) -> Limits:

@@ -24,7 +24,7 @@ class OperatorCost:
         number: its place in the model.
         name: its layer.
         kind: as the TensorFlow Lite schema names it.
-        instructions: per second of speech; of a bare net: per invocation.
+        instructions: per second of speech; of a net-only package: per invocation.
         macs: multiply-accumulates of one invocation.
     """
 

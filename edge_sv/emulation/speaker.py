@@ -46,7 +46,7 @@ def emulate_speaker(
         board: where it runs.
         enroll: recordings of one voice.
         verify: recordings to compare with it.
-        listen: told what is being done.
+        listen: called with what is being done.
 
     Raises:
         UsageError: there is something to verify and nothing to enroll.

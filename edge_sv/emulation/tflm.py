@@ -54,7 +54,7 @@ def emulate_tflm(package: DevicePackage, board: Board, tflm: Path, *, listen: Ca
         package: of kind tflite-micro.
         board: where it runs.
         tflm: a folder with TensorFlow Lite Micro's headers and its library for the board's core.
-        listen: told what is being done.
+        listen: called with what is being done.
 
     Raises:
         UsageError: the package is of another kind, or the folder does not exist.

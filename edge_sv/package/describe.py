@@ -48,14 +48,7 @@ def describe(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool(name="edge_sv", version=__version__),
         target=describe_target(target),
-        model=schema.Model(
-            name=artifact.name,
-            kind=artifact.kind,
-            recipe=artifact.recipe,
-            file=MODEL_FILE,
-            bytes=len(artifact.model),
-            sha256=artifact.sha256,
-        ),
+        model=_model(artifact),
         input=schema.Tensor(dtype="int8", **asdict(formats[0])),
         output=schema.Tensor(dtype="int8", **asdict(formats[1])),
         embedding_dim=artifact.embedding_dim,
@@ -71,11 +64,22 @@ def describe(
         sizes=describe_sizes(footprint),
         layers=tuple(layer.to_dict() for layer in artifact.layers),
         check=None if check is None else json.loads(json.dumps(dict(check))),
-        provenance=json.loads(json.dumps(artifact.provenance)),
+        provenance=json.loads(json.dumps(dict(artifact.provenance.stated))),
         golden=tuple(
             schema.Golden(name=vector.name, source=vector.source, num_segments=vector.num_segments) for vector in golden
         ),
         files=None,
+    )
+
+
+def _model(artifact: ModelArtifact) -> schema.Model:
+    return schema.Model(
+        name=artifact.name,
+        kind=artifact.kind,
+        recipe=artifact.recipe,
+        file=MODEL_FILE,
+        bytes=len(artifact.model),
+        sha256=artifact.sha256,
     )
 
 

@@ -173,7 +173,7 @@ class Golden(_Part):
 
 
 class Manifest(_Part):
-    """The whole manifest. A package of a bare net, without a front end, has null for all that a speaker net has."""
+    """The whole manifest. A package of a net alone, without a front end, has null for all that a speaker net has."""
 
     schema_version: Literal[1, 2, 3]
     tool: Tool

@@ -1,4 +1,4 @@
-"""The `cortex-m` package of a bare net: any int8 .tflite as generated C99, with golden vectors from random inputs."""
+"""The `cortex-m` package of a net alone: any int8 .tflite as generated C99, with golden vectors from random inputs."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ def read_net_only(path: Path) -> NetOnlyModel:
 
 
 def generate_net_only(net: NetOnlyModel, code: CodeOptions) -> GeneratedNet:
-    """Write a bare net as C; errors as `Generator.generate`."""
+    """Write a net alone as C; errors as `Generator.generate`."""
     generator = find_generator(GENERATOR)
     return generator.generate(net.model, prefix=code.prefix, banner=net.banner, speaker=False, plan=code.plan)
 
 
 def measure_net_only(generated: GeneratedNet) -> Footprint:
-    """Say what a bare net costs."""
+    """Say what a net alone costs."""
     return Footprint(generated.constant_bytes, code_bytes=CODE_BYTES, state_bytes=generated.ram_bytes)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import MANIFEST_ENTRY, MANIFEST_FILE
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
@@ -30,10 +31,10 @@ class DevicePackage:
     """A package on disk.
 
     Args:
-        path: its folder, or the bare .tflite.
+        path: its folder, or the .tflite alone.
         manifest: what it says of itself.
         model: its .tflite, as it was packaged.
-        speaker: the model as an artifact; None for a bare net, which has no front end.
+        speaker: the model as an artifact; None for a net alone, which has no front end.
     """
 
     path: Path
@@ -65,7 +66,7 @@ def read_package(path: Path) -> DevicePackage:
     """Open a package.
 
     Args:
-        path: its folder, in which the sha256 of every file is checked, or a bare .tflite that carries its manifest.
+        path: its folder, in which the sha256 of every file is checked, or a .tflite alone that carries its manifest.
 
     Raises:
         DataError: a file is missing or damaged (it is named), has no manifest, or was written by a newer version.
@@ -140,7 +141,7 @@ def _speaker(manifest: Manifest, model: bytes, cohort: bytes | None, source: Pat
             layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
             scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
             cohort=None if cohort is None else Cohort.from_bytes(cohort),
-            provenance=manifest.provenance,
+            provenance=Provenance(manifest.provenance),
         )
     except (TypeError, KeyError, ValueError, EdgeSvError) as error:
         raise _damaged(source, str(error)) from error

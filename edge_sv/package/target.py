@@ -116,10 +116,12 @@ def read_target(path: Path) -> Target:
         DataError: the file is missing, is not TOML, or has an unknown, missing or impossible field.
     """
     try:
-        target = _TargetFile.model_validate(tomllib.loads(path.read_text())).to_target(path.resolve().parent.name)
+        target = _TargetFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig"))).to_target(
+            path.resolve().parent.name
+        )
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not TOML", details={"got": str(error)}) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -57,7 +57,7 @@ def _exact_embedder(artifact: ModelArtifact) -> IntegerEmbedder:
 def check_net_only_package(
     package: DevicePackage, vectors: Sequence[tuple[Arrays, Arrays]], *, cache: Path | None = None
 ) -> int:
-    """Compare a bare net's C with what TensorFlow Lite Micro gave; return the number of vectors, all equal.
+    """Compare a net-only package's C with what TensorFlow Lite Micro gave; return the number of vectors, all equal.
 
     Args:
         package: holds generated code.

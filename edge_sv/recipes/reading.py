@@ -122,8 +122,8 @@ def read_recipe(path: Path) -> CompressionRecipe:
         UsageError: an unknown key, an impossible value, or rules that contradict each other.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
     return parse_recipe(values, source=str(path))
 

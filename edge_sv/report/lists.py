@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,18 @@ from edge_sv.analysis.compared_models import ComparedModel, float_of
 from edge_sv.analysis.drift import Drift, measure_drift
 from edge_sv.errors import DataError
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
-from edge_sv.evaluation.evaluate import Evaluation, Progress, compute_evaluation, embed_recordings, score_list
+from edge_sv.evaluation.evaluate import Evaluation, compute_evaluation, embed_recordings, score_list
 from edge_sv.scoring import metrics
 from edge_sv.scoring.speech_index import read_index
 from edge_sv.scoring.trials import Recordings, Trial, TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Float32
+from edge_sv.system.progress import Steps
 
 LIST_FILE, UTTERANCES_FILE = "trials_test.txt", "utterances.csv"
 POOLED = "all lists"
 DET_POINTS = 160
 """Points of a DET curve that are kept, evenly along the curve as it is drawn."""
 
-Steps = Callable[[str], Progress]
 Curve = dict[str, list[float]]
 
 

@@ -45,7 +45,7 @@ def read_index(path: Path) -> list[SpeechFile]:
         DataError: it cannot be read, or lacks a column.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if missing:

@@ -21,7 +21,7 @@ def held_native_log() -> Iterator[Callable[[], str]]:
     Yields:
         a function that returns what was held back so far.
     """
-    if os.environ.get(VERBOSE):
+    if os.environ.get(VERBOSE) or sys.stderr is None:  # None: started with file descriptor 2 closed
         yield lambda: ""
         return
     with tempfile.TemporaryFile() as held:

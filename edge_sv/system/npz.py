@@ -28,7 +28,7 @@ def read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Read all arrays of an npz file, which may lie packed (`edge_sv.system.packed`).
 
     Raises:
-        DataError: not readable, damaged, or more than `LARGEST_FILE` bytes unpacked.
+        DataError: not readable, damaged, something in it is no array, or more than `LARGEST_FILE` bytes unpacked.
     """
     return parse_arrays(read_file(path), path)
 
@@ -37,16 +37,19 @@ def parse_arrays(data: bytes, source: Path | str) -> dict[str, npt.NDArray[Any]]
     """Return all arrays of an npz file's content; `source` names it in errors.
 
     Raises:
-        DataError: damaged, or more than `LARGEST_FILE` bytes unpacked: a small file may promise more than memory holds.
+        DataError: damaged, something in it is no array, or more than `LARGEST_FILE` bytes unpacked: a small file may
+            promise more than memory holds.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_size(archive.infolist())
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name]) for name in arrays.files}
+            return {name: _as_array(name, arrays[name]) for name in arrays.files}
     except _DAMAGE as error:
         raise DataError(
-            f"{source} is damaged", details={"got": str(error)}, hint="copy it again, or remove it"
+            f"{source} is damaged",
+            details={"got": str(error) or type(error).__name__},
+            hint="copy it again, or remove it",
         ) from error
 
 
@@ -61,7 +64,7 @@ def read_array(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         if not isinstance(array, np.ndarray) or array.dtype != dtype:
             raise ValueError(f"no array of {np.dtype(dtype)}")
     except _DAMAGE as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": str(error) or type(error).__name__}) from error
     return array
 
 
@@ -77,3 +80,10 @@ def _check_size(members: list[zipfile.ZipInfo]) -> None:
         raise ValueError("packed in a way that numpy does not write")
     if (unpacked := sum(member.file_size for member in members)) > LARGEST_FILE:
         raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {LARGEST_FILE:,}")
+
+
+def _as_array(name: str, content: Any) -> npt.NDArray[Any]:
+    """Refuse what else a ZIP archive may hold; numpy hands out its bytes."""
+    if not isinstance(content, np.ndarray):
+        raise ValueError(f"'{name}' in it is no array")
+    return content

@@ -220,8 +220,8 @@ def read_config(path: Path) -> TrainConfig:
         UsageError: an unknown key or an impossible value, with its place.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
     try:
         return TrainConfig.model_validate(values)

@@ -1,11 +1,13 @@
-"""Arrays from files that nobody vouches for: read as they were written, or refused before memory runs out."""
+"""Files of arrays come back as they were written, or are refused with their path, before memory runs out."""
 
 from __future__ import annotations
 
 import io
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,14 +15,85 @@ import pytest
 from edge_sv.errors import DataError
 from edge_sv.system.npz import dump_arrays, parse_arrays, read_array, read_arrays
 
+ARRAYS = {"first": np.arange(6, dtype=np.float32).reshape(2, 3), "second": np.array([], np.int8), "third": np.array(7)}
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
-    arrays = {"a": np.arange(6, dtype=np.int8).reshape(2, 3), "b/0": np.float32([1.5])}
-    (tmp_path / "x.npz").write_bytes(dump_arrays(**arrays))
-    got = read_arrays(tmp_path / "x.npz")
-    assert got.keys() == arrays.keys()
-    for name, values in arrays.items():
-        np.testing.assert_array_equal(got[name], values)
+
+def saved(save: Callable[..., None] = np.savez) -> bytes:
+    stream = io.BytesIO()
+    save(stream, **ARRAYS)
+    return stream.getvalue()
+
+
+def read(folder: Path, data: bytes) -> dict[str, np.ndarray]:
+    path = folder / "a.npz"
+    path.write_bytes(data)
+    return read_arrays(path)
+
+
+def is_refused(folder: Path, data: bytes) -> bool:
+    try:
+        read(folder, data)
+    except DataError as error:
+        assert error.message == f"{folder / 'a.npz'} is damaged" and error.details["got"]
+        return True
+    return False
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_arrays_come_back_by_name_with_shape_and_type(tmp_path: Path, save: Callable[..., None]) -> None:
+    found = read(tmp_path, saved(save))
+    assert list(found) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_file_that_is_cut_off_anywhere_is_refused(tmp_path: Path, save: Callable[..., None]) -> None:
+    data = saved(save)
+    assert all(is_refused(tmp_path, data[:length]) for length in range(0, len(data), 7))
+
+
+@pytest.mark.parametrize("bit", [0x01, 0x80])
+def test_a_flipped_bit_is_refused_or_changes_no_value(tmp_path: Path, bit: int) -> None:
+    """One in the archive's list may rename or hide an array, which who asks for it by its name finds out."""
+    data, refused = saved(), 0
+    for place in range(0, len(data), 3):
+        flipped = data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :]
+        if is_refused(tmp_path, flipped):
+            refused += 1
+            continue
+        for found in read(tmp_path, flipped).values():
+            assert any(np.array_equal(found, wanted) and found.dtype == wanted.dtype for wanted in ARRAYS.values())
+    assert refused > len(data) / 6
+
+
+def one_array() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, ARRAYS["first"])
+    return stream.getvalue()
+
+
+def objects() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, a=np.array([{}], object))
+    return stream.getvalue()
+
+
+def archive_of_text() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("notes.txt", "hello")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("content", [one_array, objects, archive_of_text, lambda: b"", lambda: b"text"])
+def test_what_is_no_archive_of_arrays_is_refused(tmp_path: Path, content: Callable[[], Any]) -> None:
+    assert is_refused(tmp_path, content())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot read .*/gone\.npz"):
+        read_arrays(tmp_path / "gone.npz")
 
 
 def _bomb(count: int, compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -73,3 +146,9 @@ def test_values_of_another_type_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros(3))
     with pytest.raises(DataError, match="cannot read"):
         read_array(tmp_path / "x.npy", np.int8)
+
+
+def test_what_is_dumped_is_parsed() -> None:
+    got = parse_arrays(dump_arrays(**ARRAYS), "arrays")
+    for name, values in ARRAYS.items():
+        np.testing.assert_array_equal(got[name], values, strict=True)
