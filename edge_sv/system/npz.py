@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
-from edge_sv.system.packed import LARGEST_FILE, read_file
+from edge_sv.system import files
+from edge_sv.system.files import LARGEST_FILE
+from edge_sv.system.packed import read_file
 
 # What numpy and zipfile raise on flipped and missing bytes.
 _DAMAGE = (
@@ -60,7 +62,7 @@ def read_array(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         DataError: not readable, damaged, or of another type.
     """
     try:
-        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        array = np.load(io.BytesIO(files.read_file(path)), allow_pickle=False)
         if not isinstance(array, np.ndarray) or array.dtype != dtype:
             raise ValueError(f"no array of {np.dtype(dtype)}")
     except _DAMAGE as error:
