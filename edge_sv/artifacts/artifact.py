@@ -21,7 +21,7 @@ from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
-from edge_sv.system.files import sha256_bytes, write_folder
+from edge_sv.system.files import read_file, sha256_bytes, write_folder
 from edge_sv.system.packed import PACKED_SUFFIX, pack, unpack
 from edge_sv.tflite.layer_cost import LayerProfile
 
@@ -161,7 +161,7 @@ def load_artifact(folder: Path) -> ModelArtifact:
 
 def _read_manifest(path: Path) -> _Manifest:
     try:
-        return _Manifest.model_validate_json(path.read_bytes())
+        return _Manifest.model_validate_json(read_file(path))
     except FileNotFoundError as error:
         raise DataError(f"no converted model in {path.parent}", details={"missing": path.name}) from error
     except OSError as error:
@@ -175,7 +175,7 @@ def _read_manifest(path: Path) -> _Manifest:
 def _read_stated(folder: Path, stated: _File) -> bytes:
     path = folder / Path(stated.file).name
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     if path.suffix == PACKED_SUFFIX:

@@ -16,7 +16,7 @@ from edge_sv.runtimes.generated_c import CompiledDevice, CompiledSpeakerNet
 from edge_sv.runtimes.host_compiler import compile_library
 from edge_sv.system.array_types import Float32, Int16
 from edge_sv.system.code_version import code_identity
-from edge_sv.system.files import sha256_file
+from edge_sv.system.files import read_file, sha256_file
 
 SOURCE_FOLDERS = ("include", "src")
 
@@ -88,4 +88,4 @@ def compile_package(package: DevicePackage, *, cache: Path | None = None) -> Com
 def package_sources(package: DevicePackage) -> dict[str, bytes]:
     """Read a package's sources, path -> content."""
     names = [name for name in package.manifest.files or {} if name.split("/")[0] in SOURCE_FOLDERS]
-    return {name: (package.path / name).read_bytes() for name in names}
+    return {name: read_file(package.path / name) for name in names}

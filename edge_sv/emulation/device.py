@@ -18,6 +18,7 @@ from edge_sv.errors import DataError
 from edge_sv.frontend.features import check_pcm
 from edge_sv.package.cortex_m import SMALL_SOURCES
 from edge_sv.system.array_types import Float32, Int8, Int16
+from edge_sv.system.files import read_file
 
 STACK_BYTES = 4096
 """Room for a package's stack; nets and runtime take about 1 KB."""
@@ -168,7 +169,7 @@ class EmulatedDevice:
 
     def _read(self, name: str) -> Int8:
         try:
-            return np.frombuffer((self._folder / name).read_bytes(), np.int8)
+            return np.frombuffer(read_file(self._folder / name), np.int8)
         except OSError as error:
             raise DataError(f"the program did not write {name}", details={"got": error.strerror or ""}) from error
 

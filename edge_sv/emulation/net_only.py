@@ -19,6 +19,7 @@ from edge_sv.emulation.report import Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
 from edge_sv.package.manifest import GeneratedPart, Port
 from edge_sv.package.read import DevicePackage
+from edge_sv.system.files import read_file
 from edge_sv.tflite.layer_cost import LayerProfile
 
 FLOAT_ULPS = 4
@@ -145,6 +146,6 @@ def _bytes(port: Port) -> int:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error

@@ -21,6 +21,7 @@ from edge_sv.emulation.tools import run_tool
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package.read import DevicePackage
 from edge_sv.system.array_types import Int8
+from edge_sv.system.files import read_file
 from edge_sv.system.npz import read_array
 
 CXX_COMPILER = "arm-none-eabi-g++"
@@ -178,7 +179,7 @@ def _run(program: Program, segments: Int8, folder: Path) -> tuple[FirmwareRun, I
     if run.exit_code != 0:
         got = run.output.strip().removeprefix("error ") or f"exit code {run.exit_code}"
         raise DataError(f"the package on '{program.board.name}' refused", details={"got": got})
-    return run, np.frombuffer((folder / "output.bin").read_bytes(), np.int8)
+    return run, np.frombuffer(read_file(folder / "output.bin"), np.int8)
 
 
 def _figures(run: FirmwareRun) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from edge_sv.package.read import DevicePackage, package_files, read_package
 from edge_sv.package.target import Target
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet, Port, common_sources, find_generator
 from edge_sv.runtimes.tflm_process import run_isolated
-from edge_sv.system.files import sha256_bytes, write_folder
+from edge_sv.system.files import read_file, sha256_bytes, write_folder
 from edge_sv.system.version import __version__
 from edge_sv.tflite.flatbuffer import operators, parse_model, profile_operators
 from edge_sv.tflite.layer_cost import LayerProfile
@@ -88,7 +88,7 @@ def read_net_only(path: Path) -> NetOnlyModel:
         DataError: the file cannot be read.
     """
     try:
-        model = path.read_bytes()
+        model = read_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     return NetOnlyModel(path.stem, model)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_sv.errors import DataError, unknown_name
 from edge_sv.system.bundled import targets_dir
+from edge_sv.system.files import read_text
 
 TARGET_FILE = "target.toml"
 PACKAGE_FOLDER = "package"
@@ -116,9 +117,7 @@ def read_target(path: Path) -> Target:
         DataError: the file is missing, is not TOML, or has an unknown, missing or impossible field.
     """
     try:
-        target = _TargetFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8-sig"))).to_target(
-            path.resolve().parent.name
-        )
+        target = _TargetFile.model_validate(tomllib.loads(read_text(path))).to_target(path.resolve().parent.name)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

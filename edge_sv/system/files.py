@@ -31,7 +31,11 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_file(path: Path, *, limit: int | None = None) -> bytes:
+LARGEST_FILE = 256 << 20
+"""Bytes that a file may have, or unpack to, where nothing else is said: larger ones are read in parts or are a trap."""
+
+
+def read_file(path: Path, *, limit: int = LARGEST_FILE) -> bytes:
     """Read a file whole; a pipe, which might never end, and a device are none.
 
     Args:
@@ -43,9 +47,37 @@ def read_file(path: Path, *, limit: int | None = None) -> bytes:
     """
     with open_file(path) as stream:
         size = os.fstat(stream.fileno()).st_size
-        if limit is not None and size > limit:
+        if size > limit:
             raise OSError(errno.EFBIG, f"{size:,} bytes, more than {limit:,}", str(path))
         return stream.read()
+
+
+def read_text(path: Path) -> str:
+    """Read a text file, UTF-8 with a byte-order mark or without, see `read_file`.
+
+    Raises:
+        OSError: see `read_file`.
+        UnicodeDecodeError: it is no text.
+    """
+    return read_file(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_stream(path: Path, limit: int) -> bytes:
+    """Read a file, a pipe or a device to its end, or one byte more than a limit.
+
+    Raises:
+        OSError: it is missing or may not be read.
+    """
+    # Opened so, a pipe that nobody writes to is at its end, instead of waiting for a writer for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb", buffering=0) as stream:
+        first = stream.read(min(1 << 16, limit + 1))  # None: a writer is there and has not written yet
+        os.set_blocking(handle, True)
+        parts, size = [first or b""], len(first or b"")
+        while first != b"" and size <= limit and (part := stream.read(min(1 << 20, limit + 1 - size))):
+            parts.append(part)
+            size += len(part)
+    return b"".join(parts)
 
 
 def open_file(path: Path) -> BinaryIO:

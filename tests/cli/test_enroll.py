@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from edge_sv.verification.voice_print import load_print
@@ -70,3 +74,36 @@ def test_one_bad_recording_writes_no_print(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silence.wav", np.zeros(32000), 16000)
     expect_error(edge_sv("enroll", tmp_path / "ada.print", *ADA, tmp_path / "silence.wav"), 3, "silence.wav is silent")
     assert not (tmp_path / "ada.print").exists()
+
+
+def test_recordings_that_are_added_at_the_same_time_are_all_in_the_print(ada_print: Path) -> None:
+    before = load_print(ada_print).recordings
+    command = [sys.executable, "-m", "edge_sv", "enroll", str(ada_print), ADA_LATER, "--add"]
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(4)]
+    assert [process.wait(timeout=120) for process in running] == [0] * 4
+    assert load_print(ada_print).recordings == before + 4
+
+
+def test_of_two_first_enrollments_at_the_same_time_one_is_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge_sv", "enroll", str(tmp_path / "new" / "ada.print"), *ADA]
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(3)]
+    assert sorted(process.wait(timeout=120) for process in running) == [0, 2, 2]
+
+
+def test_adding_through_a_link_changes_what_it_leads_to(ada_print: Path, tmp_path: Path) -> None:
+    link = tmp_path / "links" / "ada.print"
+    link.parent.mkdir()
+    link.symlink_to(ada_print)
+    assert edge_sv("enroll", link, ADA_LATER, "--add").returncode == 0
+    assert link.is_symlink() and load_print(ada_print).recordings == 4
+    result = edge_sv("wipe", link)
+    assert result.returncode == 0 and not link.is_symlink() and not ada_print.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["verify", "{pipe}", ADA_LATER], ["enroll", "{pipe}", ADA_LATER, "--add"], ["wipe", "{pipe}"]]
+)
+def test_a_pipe_in_the_place_of_a_print_is_refused_at_once(tmp_path: Path, command: list[str]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    words = [word.format(pipe=tmp_path / "pipe") for word in command]
+    expect_error(edge_sv(*words), 3, "a pipe, not a file")
