@@ -40,7 +40,7 @@ def draw_front(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figu
             )
         highest = max((ends or (eer,))[-1] for eer, ends in shown.values())
         _log_bytes(axes, [sized[label] for label in shown])
-        axes.set_ylim(0, 120 * highest)
+        axes.set_ylim(0, 120 * highest or None)
         _name_points(figure, axes, [(sized[label], 100 * eer, styles[label]) for label, (eer, _) in shown.items()])
         source = "all test lists together" if document["lists"] else "the development lists, as the check measured it"
         svg = inline_svg(figure, "front", f"Bytes in flash against equal error rate on {source}, one point a model.")
