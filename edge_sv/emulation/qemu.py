@@ -99,8 +99,7 @@ def run_program(
         ToolMissing: the emulator is not installed.
         DataError: the program crashed or did not end.
     """
-    timeout_s = timeout_s or TIMEOUT_S
-    command = _command_line(program, ["program", *arguments])
+    command, timeout_s = _command_line(program, ["program", *arguments]), timeout_s or TIMEOUT_S
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
             code = subprocess.run(

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
-from edge_sv.system.packed import LARGEST_FILE, read_file
+from edge_sv.system import files
+from edge_sv.system.files import LARGEST_FILE
+from edge_sv.system.packed import read_file
 
 # What numpy and zipfile raise on flipped and missing bytes.
 _DAMAGE = (
@@ -37,7 +39,8 @@ def parse_arrays(data: bytes, source: Path | str) -> dict[str, npt.NDArray[Any]]
     """Return all arrays of an npz file's content; `source` names it in errors.
 
     Raises:
-        DataError: damaged, or more than `LARGEST_FILE` bytes unpacked: a small file may promise more than memory holds.
+        DataError: damaged, something in it is no array, or more than `LARGEST_FILE` bytes unpacked: a small file may
+            promise more than memory holds.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -52,13 +55,6 @@ def parse_arrays(data: bytes, source: Path | str) -> dict[str, npt.NDArray[Any]]
         ) from error
 
 
-def _as_array(name: str, content: Any) -> npt.NDArray[Any]:
-    """Refuse what else a ZIP archive may hold; numpy hands out its bytes."""
-    if not isinstance(content, np.ndarray):
-        raise ValueError(f"'{name}' in it is no array")
-    return content
-
-
 def read_array(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Read an npy file of a type of values.
 
@@ -66,11 +62,11 @@ def read_array(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         DataError: not readable, damaged, or of another type.
     """
     try:
-        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        array = np.load(io.BytesIO(files.read_file(path)), allow_pickle=False)
         if not isinstance(array, np.ndarray) or array.dtype != dtype:
             raise ValueError(f"no array of {np.dtype(dtype)}")
     except _DAMAGE as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": str(error) or type(error).__name__}) from error
     return array
 
 
@@ -86,3 +82,10 @@ def _check_size(members: list[zipfile.ZipInfo]) -> None:
         raise ValueError("packed in a way that numpy does not write")
     if (unpacked := sum(member.file_size for member in members)) > LARGEST_FILE:
         raise ValueError(f"it unpacks to {unpacked:,} bytes, more than {LARGEST_FILE:,}")
+
+
+def _as_array(name: str, content: Any) -> npt.NDArray[Any]:
+    """Refuse what else a ZIP archive may hold; numpy hands out its bytes."""
+    if not isinstance(content, np.ndarray):
+        raise ValueError(f"'{name}' in it is no array")
+    return content
