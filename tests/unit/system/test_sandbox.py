@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -76,3 +79,25 @@ def test_a_program_that_is_not_there_is_an_error(folder: Path) -> None:
         confined_command(["/no/such/program"], Limits(memory_bytes=MEMORY)), capture_output=True, check=False
     )
     assert done.returncode != 0 and b"FileNotFoundError" in done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells a process that its parent has ended")
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    endless = "import os, sys; print(os.getpid(), flush=True)\nwhile True: pass"
+    limits = Limits(1 << 32, read=("/",))
+    start = (
+        "import subprocess; from edge_sv.system.sandbox import Limits, confined_command\n"
+        f"subprocess.run(confined_command([{sys.executable!r}, '-c', {endless!r}], {limits!r}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        os.kill(child, 0)
+        parent.kill()
+    for _ in range(100):
+        state = Path(f"/proc/{child}/stat")
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.05)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("it went on")
