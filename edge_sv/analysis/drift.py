@@ -88,7 +88,7 @@ class Drift:
         non_target_mean: over the others.
         std: standard deviation of the differences.
         quantiles: `0.05` -> value.
-        correlation: of the scores (Pearson's).
+        correlation: of the scores (Pearson's); None where all scores of one side are equal.
         flips: of all trials.
         targets: of the target trials.
         non_targets: of the others.
@@ -110,7 +110,7 @@ class Drift:
     non_target_mean: float
     std: float
     quantiles: dict[str, float]
-    correlation: float
+    correlation: float | None
     flips: FlipRate
     targets: FlipRate
     non_targets: FlipRate
@@ -269,7 +269,7 @@ def measure_drift(
         non_target_mean=float(differences[~labels].mean()),
         std=float(differences.std()),
         quantiles={str(q): float(np.quantile(differences, q)) for q in QUANTILES},
-        correlation=float(np.corrcoef(scores, float_scores)[0, 1]),
+        correlation=_correlation(scores, float_scores),
         recalibrated_threshold=moved,
         bands=tuple(Band(low, high, rates[f"band {low}"]) for low, high, _ in bands),
         histogram=(edges, counts),
@@ -289,6 +289,12 @@ def _flips(accepted: Bool, wanted: Bool, labels: Bool) -> dict[str, tuple[Bool, 
         "new_misses": (flips & wanted, labels),
         "new_false_accepts": (flips & ~wanted, ~labels),
     }
+
+
+def _correlation(scores: Float32, float_scores: Float32) -> float | None:
+    if np.ptp(scores) == 0 or np.ptp(float_scores) == 0:
+        return None
+    return float(np.corrcoef(scores, float_scores)[0, 1])
 
 
 def _threshold_accepting(scores: Float32, count: int) -> float:

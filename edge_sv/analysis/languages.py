@@ -180,6 +180,12 @@ def compare_languages(
             skipped[f"{enroll}-{test}"] = f"{targets.sum()} target trials of {targets.size}: no error rates"
             continue
         pairs.append(_evaluate_pair(compared, listed, rows, (enroll, test), scores))
+    if not pairs:
+        raise UsageError(
+            f"{listed.source}: no language pair has both target and non-target trials",
+            details=skipped,
+            hint="give a list that has both for at least one pair",
+        )
     return LanguageReport(listed.source, tuple(pairs), skipped)
 
 

@@ -120,7 +120,7 @@ def _column(model: ModelDrift) -> dict[str, str]:
         "  target, non-target": f"{drift.target_mean:+.4f}, {drift.non_target_mean:+.4f}",
         "drift, std": f"{drift.std:.4f}",
         "drift, 5 % and 95 %": f"{drift.quantiles['0.05']:+.4f}, {drift.quantiles['0.95']:+.4f}",
-        "correlation": f"{drift.correlation:.4f}",
+        "correlation": "-" if drift.correlation is None else f"{drift.correlation:.4f}",
         "flips": _rate(drift.flips),
         "  of target trials": _rate(drift.targets),
         "    new misses": _rate(drift.new_misses),

@@ -25,6 +25,8 @@ def draw_front(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figu
         return []
     with new_figure(WIDTH, 3.6) as figure:
         axes = figure.add_subplot(xlabel="bytes in flash (float: 4 bytes a parameter)", ylabel="EER, %", xscale="log")
+        _log_bytes(axes, [sized[label] for label in shown])
+        axes.set_ylim(0, 120 * max((ends or (eer,))[-1] for eer, ends in shown.values()) or 1)
         for label, (eer, ends) in shown.items():
             style = styles[label]
             low, high = ends or (eer, eer)
@@ -38,9 +40,6 @@ def draw_front(document: Document, styles: Mapping[str, PlotStyle]) -> list[Figu
                 capsize=2,
                 elinewidth=0.8,
             )
-        highest = max((ends or (eer,))[-1] for eer, ends in shown.values())
-        _log_bytes(axes, [sized[label] for label in shown])
-        axes.set_ylim(0, 120 * highest)
         _name_points(figure, axes, [(sized[label], 100 * eer, styles[label]) for label, (eer, _) in shown.items()])
         source = "all test lists together" if document["lists"] else "the development lists, as the check measured it"
         svg = inline_svg(figure, "front", f"Bytes in flash against equal error rate on {source}, one point a model.")

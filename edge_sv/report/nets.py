@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,6 +103,8 @@ def describe_net(compared: Sequence[ComparedModel]) -> NetFacts:
 def read_history(path: Path) -> dict[str, list[float | None]] | None:
     """Read a training's `history.csv`, column -> value of every epoch; None when there is no such file.
 
+    A value is None where none is written, and where a training that diverged left one that is not finite.
+
     Raises:
         DataError: it is not a table of numbers.
     """
@@ -111,9 +114,14 @@ def read_history(path: Path) -> dict[str, list[float | None]] | None:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream, restval=""))
         columns = list(rows[0]) if rows else []
-        return {name: [float(row[name]) if row[name] else None for row in rows] for name in columns}
+        return {name: [_finite(row[name]) for row in rows] for name in columns}
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise DataError(f"{path} is damaged", details={"got": str(error)}) from error
+
+
+def _finite(text: str) -> float | None:
+    value = float(text) if text else None
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _costs(compared: Sequence[ComparedModel], folder: Path | None) -> _Costs | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html.parser
 import itertools
 import json
 import re
@@ -16,51 +15,16 @@ import numpy as np
 import pytest
 
 from edge_sv.cli.app import main
-from edge_sv.errors import DataError
-from edge_sv.report.page import SECTIONS, render_page
+from edge_sv.report.page import SECTIONS
 from edge_sv.training.history import to_csv
 from tests.corpora import write_wav
 from tests.described_corpora import write_described
+from tests.html_page import Page
 from tests.nets import make_converted_net
 
 pytest.importorskip("tensorflow", reason="the run's float net is built in Keras: pip install 'edge-sv[train]'")
 pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'edge-sv[plot]'")
 pytest.importorskip("sklearn", reason="probing needs scikit-learn: pip install 'edge-sv[analyze]'")
-
-VOID = {"meta", "br", "link", "img", "input", "hr"}
-
-
-class Page(html.parser.HTMLParser):
-    """What the tests ask of a page; fails on elements that are not closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, f"</{tag}> at line {self.getpos()[0]} closes another element"
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words.append(data)
-
-    def values(self, name: str) -> list[str]:
-        return [value for _, key, value in self.attributes if key == name]
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +123,7 @@ def test_the_page_shows_the_documents_figures(whole: Path, document: dict[str, A
     for probe in document["probes"]["probes"]:
         assert f"{100 * probe['readings'][1]['accuracy']:.1f}" in text
     (languages,) = document["languages"]
-    assert [pair["name"] for pair in languages["pairs"]] == ["en-en", "zh-zh", "zh-en"] or len(languages["pairs"]) >= 2
+    assert [pair["name"] for pair in languages["pairs"]] == ["en-en", "zh-zh", "zh-en"]
     (form,) = document["forms"]
     assert f"{form['flash']['cortex-m']['total']:,}" in text
     assert document["command"] in text
@@ -234,8 +198,3 @@ def test_a_missing_recording_ends_the_report(
     code = report(run, "--data", copy / "index.csv", "--out", tmp_path / "out", patch=monkeypatch, cache=tmp_path)
     assert code == 3
     assert "p00/r0.wav" in capsys.readouterr().err
-
-
-def test_another_versions_document_is_refused() -> None:
-    with pytest.raises(DataError, match="schema_version 99"):
-        render_page({"schema_version": 99})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 pytest.importorskip("edge_sv.models.layers", reason="pip install 'edge-sv[train]'")
 
 
-from edge_sv.analysis.summary import summarize_model
 from edge_sv.artifacts.artifact import ModelArtifact, save_artifact
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
@@ -151,25 +149,6 @@ class TestConverted:
     def test_file_without_its_front_end_claims_no_rate(self, tflite_file: Path) -> None:
         assert summary(tflite_file)["macs_per_second"] is None
         assert "a second of speech" not in edge_sv(tflite_file).stdout
-
-
-class TestBundledNet:
-    @pytest.fixture
-    def assets(self, float_net: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A folder of bundled nets with one net, in float and converted."""
-        shutil.copytree(float_net, tmp_path / "tiny")
-        shutil.copytree(artifact, tmp_path / "tiny" / "static_wi8_ai8")
-        monkeypatch.setattr("edge_sv.artifacts.locate.assets_dir", lambda: tmp_path)
-        return tmp_path
-
-    def test_name_means_the_converted_net(self, assets: Path) -> None:
-        assert summarize_model("tiny").precision == "static_wi8_ai8"
-
-    def test_float_asks_for_its_source(self, assets: Path) -> None:
-        assert summarize_model("tiny", float_net=True).precision == "float32"
-
-    def test_folder_means_the_same_as_the_name(self, assets: Path) -> None:
-        assert summarize_model(str(assets / "tiny")) == summarize_model("tiny")
 
 
 class TestPresets:

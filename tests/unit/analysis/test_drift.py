@@ -75,6 +75,14 @@ def test_intervals_hold_the_rate_and_are_none_where_ids_do_not_tell_speakers() -
     assert blind.flips.flips == drift.flips.flips
 
 
+def test_a_net_that_gives_one_score_to_all_has_no_correlation() -> None:
+    """What too few bits may leave; the figures stay JSON."""
+    drift = drift_of(np.zeros(len(LABELS)))
+    assert drift.correlation is None and drift.recalibrated_threshold == 0
+    assert drift.new_misses.flips == (LABELS & (float_scores() >= THRESHOLD)).sum()
+    json.dumps(drift.to_dict(), allow_nan=False)
+
+
 def test_it_is_json_and_bands_follow_the_scoring() -> None:
     scores = float_scores()
     drift = measure_drift(10 * scores, 10 * scores + 1, TRIALS, SPEAKERS, threshold=5.0, kind="as_norm")

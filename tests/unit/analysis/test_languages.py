@@ -116,6 +116,21 @@ def test_a_part_without_targets_is_left_out_with_the_reason(corpus: Path) -> Non
     assert len(report.pairs) == 2
 
 
+def test_a_list_of_which_no_part_can_be_judged_is_refused(corpus: Path) -> None:
+    lines = (corpus / "trials_test.txt").read_text().splitlines()
+    single = [line for line in lines if line.startswith("1")][:1]
+    across = [line for line in lines if line.startswith("0") and _is_across(line)]
+    (corpus / "none.txt").write_text("\n".join(single + across))
+    trials = read_language_list(corpus / "none.txt")
+    with pytest.raises(UsageError, match="no language pair has both") as caught:
+        compare_languages([Hearing("n", "float", Path())], trials, jobs=1)
+    assert len(caught.value.details) == 2
+
+
+def _is_across(line: str) -> bool:
+    return len({int(name.split("/r")[1][:-4]) < 12 for name in line.split()[1:]}) == 2
+
+
 def test_speakers_that_contradict_the_labels_are_refused(corpus: Path) -> None:
     text = (corpus / "trials_test.txt").read_text()
     (corpus / "wrong.txt").write_text(text.replace("1 s0/", "0 s0/", 1))

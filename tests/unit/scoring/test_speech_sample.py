@@ -21,6 +21,7 @@ from edge_sv.scoring.speech_sample import (
 )
 from edge_sv.system import bundled
 from edge_sv.system.bundled import assets_dir
+from tests.corpora import make_corpus
 from tests.nets import FEATURES, SEGMENTS
 from tests.voice_corpus import make_voice_corpus
 
@@ -85,3 +86,8 @@ def test_of_a_table_the_development_lists_then_what_was_not_trained_on(tmp_path:
     text = index.read_text().replace(",dev,", ",train,")
     index.write_text(text)
     assert len(check_sample(index).files) == 27, "a table of training files alone gives them"
+
+
+def test_speech_of_a_table_is_what_was_not_trained_on(tmp_path: Path) -> None:
+    speech = held_out_sample(make_corpus(tmp_path / "corpus") / "index.csv", count=16)
+    assert speech.files and all(path.parent.name in ("s4", "s5", "s6") for (path,) in speech.files.values())

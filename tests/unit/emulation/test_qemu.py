@@ -1,4 +1,4 @@
-"""A hostile program on an emulated board: the files that it is given, and nothing else of this computer."""
+"""Programs on emulated boards: they boot, count exactly, crash in words, and reach nothing of this computer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,38 @@ import pytest
 
 from edge_sv.emulation import FirmwareRun, load_board, qemu, run_firmware
 from edge_sv.errors import DataError
+from edge_sv.package.target import list_targets
 from edge_sv.system.sandbox import is_strict
-from tests.firmware.conftest import tool
+from tests.emulated_programs import run_c, run_program
 
-pytestmark = pytest.mark.emulator
-PROGRAM = r"""
+pytestmark = [pytest.mark.emulator, pytest.mark.usefixtures("emulator_tools")]
+BOARDS = [target.name for target in list_targets() if target.emulator]
+UNALIGNED = r"""
+#include "emulator.h"
+int main(int argc, char *argv[])
+{
+    (void)argv;
+    static uint32_t words[2];
+    volatile uint32_t *const odd = (volatile uint32_t *)(void *)((uint8_t *)words + argc);
+    return (int)*odd;
+}
+"""
+DEEP = r"""
+#include "emulator.h"
+static int deep(volatile uint8_t *above)
+{
+    volatile uint8_t room[512];
+    room[0] = above[0];
+    return above[0] == 99 ? 0 : deep(room) + room[0];
+}
+int main(int argc, char *argv[])
+{
+    (void)argv;
+    volatile uint8_t one = (uint8_t)argc;
+    return deep(&one);
+}
+"""
+HOSTILE = r"""
 #include <string.h>
 #include "emulator.h"
 static int call(int number, const void *argument)
@@ -31,14 +58,36 @@ int main(int argc, char *argv[])
 """
 
 
-@pytest.fixture(autouse=True)
-def _tools() -> None:
-    tool("qemu-system-arm")
-    tool("arm-none-eabi-gcc")
+@pytest.mark.parametrize("board", BOARDS)
+def test_every_board_boots_and_counts_instructions(board: str, tmp_path: Path) -> None:
+    run = run_program(tmp_path, board)
+    text, counted, root = run.output.splitlines()
+    assert text == "from a file"
+    assert int(counted) == pytest.approx(3_000_003, abs=500)  # 10^6 times 3 instructions
+    assert int(root) == 1414213
+    assert run.exit_code == 7
+    assert 3_000_003 < run.instructions < 3_050_000
+    assert 0 < run.stack_bytes < 2048
+    assert run.flash_bytes < 32_768
+
+
+def test_two_runs_count_the_same(tmp_path: Path) -> None:
+    assert run_program(tmp_path, "mps2-an386") == run_program(tmp_path, "mps2-an386")
+
+
+def test_a_fault_is_told_in_words(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"crashed on the emulated 'rp2040'(.|\n)*fault, CFSR 0x01000000"):
+        run_c(tmp_path, "rp2040", UNALIGNED)
+    assert run_c(tmp_path, "mps2-an385", UNALIGNED).exit_code == 0, "an M3 may read at any address"
+
+
+def test_a_stack_that_overflows_is_not_silent(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="crashed on the emulated 'mps2-an386'"):
+        run_c(tmp_path, "mps2-an386", DEEP)
 
 
 def _run(folder: Path, body: str, files: dict[str, bytes] | None = None) -> FirmwareRun:
-    (folder / "main.c").write_text(PROGRAM.replace("BODY", body))
+    (folder / "main.c").write_text(HOSTILE.replace("BODY", body))
     return run_firmware([folder / "main.c"], [], load_board("mps2-an386"), files=files)
 
 
