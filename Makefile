@@ -37,8 +37,12 @@ demo: setup tools ## Build the bundled net, enroll a voice and verify others, he
 	$(BIN)/edge-sv demo $(ARGS)
 
 .PHONY: test
-test: setup tools ## Run the tests; ARGS="-m slow" or ARGS=tests/unit select others.
+test: setup tools ## Run the tests, except slow ones; ARGS=tests/unit selects some.
 	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-slow
+test-slow: setup tools ## Run the tests marked slow, hours; after an interruption, go on with those that are left.
+	$(BIN)/python scripts/test-slow $(ARGS)
 
 .PHONY: lint
 lint: setup tools ## Check style, types, import order, pictures and links of the docs, the C code's format and what analyzers say of it.

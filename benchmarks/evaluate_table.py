@@ -28,7 +28,7 @@ from edge_sv.audio.noisy_copy import read_noisy_copy
 from edge_sv.cli.output import err_console, progress_bar
 from edge_sv.embedders import Embedder, open_artifact, open_embedder
 from edge_sv.errors import DataError
-from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
 from edge_sv.evaluation.evaluate import compute_evaluation, embed_recordings, score_list
 from edge_sv.models.reference import ReferenceEmbedder, load_reference_weights
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
@@ -36,6 +36,7 @@ from edge_sv.scoring.scores import Cohort, Scoring, ScoringKind
 from edge_sv.scoring.trials import Recordings, TrialList, find_recordings, read_trials
 from edge_sv.system.bundled import assets_dir
 from edge_sv.system.files import write_atomic
+from edge_sv.system.user_cache import user_cache_folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LISTS = ("so762", "sc12", "dsp20", "libri", "fsdd")
@@ -80,7 +81,7 @@ def main(
         err_console().print(f"no speech corpora at {folder}: nothing to evaluate; set EDGE_SV_DATA")
         return
     results: list[Result] = []
-    with closing(EmbeddingCache(default_cache_folder())) as cache, progress_bar() as bar:
+    with closing(EmbeddingCache(user_cache_folder())) as cache, progress_bar() as bar:
         task = bar.add_task("")
 
         def show(text: str, done: int, total: int) -> None:

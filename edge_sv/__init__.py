@@ -12,7 +12,7 @@ What people use is here by name and imported when it is first used; TensorFlow o
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from edge_sv.system.version import __version__
 
 _NAMES = {
     "Build": ("pipeline.build", "Build"),

@@ -33,7 +33,10 @@ class EdgeSvError(Exception):
     def __str__(self) -> str:
         rows = [*self.details.items(), *([("try", self.hint)] if self.hint else [])]
         width = max((len(label) for label, _ in rows), default=0)
-        return "\n".join([self.message, *(f"  {label:<{width}}   {text}" for label, text in rows)])
+        lines = [printable(self.message)]
+        for label, text in rows:
+            lines.append(f"  {printable(label):<{width}}   " + "\n".join(map(printable, text.split("\n"))))
+        return "\n".join(lines)
 
 
 class UsageError(EdgeSvError):
@@ -64,6 +67,11 @@ class ToolMissing(EdgeSvError):
     """A package or program that this command needs is not installed."""
 
     exit_code = 6
+
+
+def printable(text: str) -> str:
+    """Escape what would move a terminal's cursor, change its colors or is no text: a file may have any name."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

@@ -81,7 +81,8 @@ def _option(tree: Any, rng: random.Random) -> None:
 def _input(tree: Any, rng: random.Random) -> None:
     operator = rng.choice(tree.subgraphs[0].operators)
     inputs = list(operator.inputs)
-    inputs[rng.randrange(len(inputs))] = rng.randrange(-1, len(tree.subgraphs[0].tensors))
+    if inputs:
+        inputs[rng.randrange(len(inputs))] = rng.randrange(-1, len(tree.subgraphs[0].tensors))
     operator.inputs = inputs[:-1] if rng.random() < 0.2 else inputs
 
 

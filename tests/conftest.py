@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
@@ -64,5 +65,5 @@ def tiny_artifact() -> ModelArtifact:
         layers=profile_operators(parse_model(model)),
         scoring=Scoring(kind="as_norm", threshold=1.25, false_accept_rate=0.01, top_n=5),
         cohort=Cohort(rng.normal(size=(12, dim)).astype(np.float32)),
-        provenance={"float_sha256": "0" * 64},
+        provenance=Provenance({"float_sha256": "0" * 64}),
     )

@@ -22,6 +22,7 @@ from edge_sv.artifacts.activation_ranges import Range, load_ranges, plain_name
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.net import net_sha256
 from edge_sv.artifacts.palette import Palette, load_palettes
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, UsageError
 from edge_sv.plugins.converter import Calibration
 from edge_sv.recipes.recipe import CompressionRecipe
@@ -61,14 +62,10 @@ class TfliteConverter:
             DataError: the net or the calibration cannot be used, or the net needs an operator that has no exact int8
                 kernel in TensorFlow Lite Micro.
         """
-        model, description, palettes = _load(net)
-        ranges = load_ranges(net)
+        (model, description, palettes), ranges = _load(net), load_ranges(net)
         if (recipe.compresses, recipe.rounds_activations) != (bool(palettes), bool(ranges)):
-            state = "compressed" if palettes else "not compressed"
-            state += ", trained with rounded activations" if ranges else ""
-            raise UsageError(f"recipe '{recipe.name}' does not fit {net}", details={"got": f"a net that is {state}"})
-        wanted = (description.segments.frames, description.features.num_mels)
-        if calibration.segments.shape[1:] != wanted:
+            raise _other_compression(net, recipe, palettes=bool(palettes), ranges=bool(ranges))
+        if calibration.segments.shape[1:] != (description.segments.frames, description.features.num_mels):
             raise DataError("calibration does not fit the net", details={"got": str(calibration.segments.shape[1:])})
         with held_native_log():
             if ranges:
@@ -89,16 +86,23 @@ class TfliteConverter:
             embedding_dim=int(model.output_shape[-1]),
             recipe=recipe.name,
             layers=profile_operators(graph),
-            provenance={
+            provenance=self._provenance(net, description, recipe, None if ranges else calibration),
+        )
+
+    def _provenance(
+        self, net: Path, description: Any, recipe: CompressionRecipe, calibration: Calibration | None
+    ) -> Provenance:
+        """State where a model comes from; without calibration, training set the ranges of its activations."""
+        speech = ("the net's training", 0) if calibration is None else (calibration.source, len(calibration.segments))
+        return Provenance(
+            {
                 "float_sha256": net_sha256(net),
                 "converter": f"{self.name} {self.version}",
                 "tensorflow": version("tensorflow"),
                 "compression": recipe.to_dict(),
                 **{key: description.provenance[key] for key in ("widths",) if key in description.provenance},
-                "calibration": {"source": "the net's training", "segments": 0}
-                if ranges
-                else {"source": calibration.source, "segments": len(calibration.segments)},
-            },
+                "calibration": dict(zip(("source", "segments"), speech, strict=True)),
+            }
         )
 
     def convert_float(self, net: Path) -> bytes:
@@ -115,6 +119,12 @@ def _load(net: Path) -> tuple[Any, Any, dict[str, Palette]]:
         from edge_sv.models.checkpoint import load_net
 
         return *load_net(net), load_palettes(net)
+
+
+def _other_compression(net: Path, recipe: CompressionRecipe, *, palettes: bool, ranges: bool) -> UsageError:
+    state = "compressed" if palettes else "not compressed"
+    state += ", trained with rounded activations" if ranges else ""
+    return UsageError(f"recipe '{recipe.name}' does not fit {net}", details={"got": f"a net that is {state}"})
 
 
 def _convert_calibrated(model: Any, description: Any, segments: Float32, *, bits: int) -> Any:

@@ -45,7 +45,7 @@ class FlipRate:
     Args:
         flips: how many.
         trials: of how many.
-        ci: 95 % bootstrap interval of their share, by speaker; None when the ids do not tell speakers, and where
+        ci: 95 % bootstrap interval of their share, by speaker; None without speaker labels, and where
             nothing or everything flipped, which drawing again cannot change.
     """
 
@@ -82,7 +82,7 @@ class Drift:
 
     Args:
         threshold: at which both decide.
-        mean: of the differences; `mean_ci` is its 95 % interval by speaker, None when the ids do not tell speakers.
+        mean: of the differences; `mean_ci` is its 95 % interval by speaker, None without speaker labels.
         mean_ci: see `mean`.
         target_mean: over target trials.
         non_target_mean: over the others.
@@ -255,20 +255,10 @@ def measure_drift(
     labels, differences = trials.labels, scores.astype(np.float64) - float_scores
     accepted, wanted = scores >= threshold, float_scores >= threshold
     moved = _threshold_accepting(scores, int(wanted.sum()))
-    flips = accepted != wanted
-    every = np.ones(len(labels), np.bool_)
-    groups: dict[str, tuple[Bool, Bool]] = {
-        "flips": (flips, every),
-        "targets": (flips, labels),
-        "non_targets": (flips, ~labels),
-        "harmful": (flips & (wanted == labels), every),
-        "helpful": (flips & (wanted != labels), every),
-        "new_misses": (flips & wanted, labels),
-        "new_false_accepts": (flips & ~wanted, ~labels),
-        "recalibrated": ((scores >= moved) != wanted, every),
-    }
     bands = _bands(np.abs(float_scores - threshold), BAND_EDGES[kind])
-    groups |= {f"band {low}": (flips, inside) for low, _, inside in bands}
+    groups = _flips(accepted, wanted, labels)
+    groups["recalibrated"] = ((scores >= moved) != wanted, np.ones(len(labels), np.bool_))
+    groups |= {f"band {low}": (accepted != wanted, inside) for low, _, inside in bands}
     rates, mean_ci = _rates(groups, differences, trials, speakers)
     edges, counts = _histogram(differences)
     return Drift(
@@ -285,6 +275,20 @@ def measure_drift(
         histogram=(edges, counts),
         **{name: rate for name, rate in rates.items() if not name.startswith("band ")},
     )
+
+
+def _flips(accepted: Bool, wanted: Bool, labels: Bool) -> dict[str, tuple[Bool, Bool]]:
+    """Map each kind of changed decision to (which trials show it, of which trials the rate is taken)."""
+    flips, every = accepted != wanted, np.ones(len(labels), np.bool_)
+    return {
+        "flips": (flips, every),
+        "targets": (flips, labels),
+        "non_targets": (flips, ~labels),
+        "harmful": (flips & (wanted == labels), every),
+        "helpful": (flips & (wanted != labels), every),
+        "new_misses": (flips & wanted, labels),
+        "new_false_accepts": (flips & ~wanted, ~labels),
+    }
 
 
 def _correlation(scores: Float32, float_scores: Float32) -> float | None:

@@ -21,7 +21,7 @@ def find_reference(model: str | Path, artifact: ModelArtifact) -> Path:
     Raises:
         DataError: none of these is.
     """
-    path, wanted = locate(model).path.resolve(), artifact.provenance.get("float_sha256")
+    path, wanted = locate(model).path.resolve(), artifact.provenance.float_sha256
     tried = [folder for folder in _candidates(path, artifact) if is_net(folder)]
     for folder in tried:
         if net_sha256(folder) == wanted:

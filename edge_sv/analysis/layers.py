@@ -116,11 +116,7 @@ def analyze_layers(
     segments = speech.first_segments(artifact.features, artifact.segments, count=SEGMENTS)
     float_model = convert_float(net)
     rounded = with_weights(float_model, read_weights(artifact.model), read_biases(artifact.model))
-    traces = []
-    for number, segment in enumerate(segments):
-        report_progress(progress, number, len(segments))
-        traces.append([trace_values(each, segment) for each in (float_model, rounded, artifact.model)])
-    report_progress(progress, len(segments), len(segments))
+    traces = _trace((float_model, rounded, artifact.model), segments, progress)
     ratios = [signal_to_noise((trace[a], trace[b]) for trace in traces) for a, b in ((0, 2), (0, 1), (1, 2))]
     losses = attribute_loss(artifact.model, ratios[0])
     if not losses:
@@ -182,3 +178,13 @@ def _embedding_cosine(traces: list[tuple[Tensors, Tensors]], model: bytes) -> fl
 
 def _cosine(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
     return float(a @ b / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-30))
+
+
+def _trace(models: Sequence[bytes], segments: Sequence[Float32], progress: Progress | None) -> list[list[Tensors]]:
+    """Run every model on every segment; return the values of all tensors, segment by segment, model by model."""
+    traces: list[list[Tensors]] = []
+    for number, segment in enumerate(segments):
+        report_progress(progress, number, len(segments))
+        traces.append([trace_values(model, segment) for model in models])
+    report_progress(progress, len(segments), len(segments))
+    return traces

@@ -70,7 +70,7 @@ def _read_metadata(folder: Path) -> dict[str, dict[str, str]]:
 
 def _read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, restval="")
             missing = [name for name in columns if name not in (reader.fieldnames or ())]
             if missing:

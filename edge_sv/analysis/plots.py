@@ -1,9 +1,8 @@
-"""Plots of the analyses, as SVG: text stays text, and the same figures give the same bytes."""
+"""Plots of the analyses."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,15 @@ import numpy as np
 from edge_sv.analysis.drift import DriftAnalysis
 from edge_sv.analysis.layers import LayerAnalysis
 from edge_sv.analysis.weights import HISTOGRAM_EDGES, MIN_WEIGHTS, NetWeights, WeightAnalysis
-from edge_sv.errors import ToolMissing
+from edge_sv.system.figures import render_figure
 
 LOSS = "kmeans/3"
 """The low-bit loss that is plotted against roughness."""
 WIDTH = 9.6
+FONT_SIZE = 9
 
 
-def weights_svg(analysis: WeightAnalysis) -> bytes:
+def weights_plot(analysis: WeightAnalysis, *, file_format: str = "svg") -> bytes:
     """Draw the density of each net's weights, and each layer's low-bit loss against its roughness.
 
     Raises:
@@ -42,10 +42,10 @@ def weights_svg(analysis: WeightAnalysis) -> bytes:
         loss.set(xlabel="roughness of the layer's distribution", ylabel=f"||W - Q||² / ||W||² of {LOSS} bits, %")
         _finish(density, loss)
 
-    return _svg(draw, 4.2)
+    return render_figure(draw, width=WIDTH, height=4.2, file_format=file_format, font_size=FONT_SIZE)
 
 
-def layers_svg(analysis: LayerAnalysis) -> bytes:
+def layers_plot(analysis: LayerAnalysis, *, file_format: str = "svg") -> bytes:
     """Draw the signal-to-noise ratio at every layer's output, the layers that lose most marked.
 
     Raises:
@@ -67,10 +67,11 @@ def layers_svg(analysis: LayerAnalysis) -> bytes:
         axes.set_title(f"{analysis.model} ({analysis.recipe})")
         _finish(axes)
 
-    return _svg(draw, 5.2, width=max(WIDTH, 0.16 * len(analysis.layers)))
+    width = max(WIDTH, 0.16 * len(analysis.layers))
+    return render_figure(draw, width=width, height=5.2, file_format=file_format, font_size=FONT_SIZE)
 
 
-def drift_svg(analysis: DriftAnalysis) -> bytes:
+def drift_plot(analysis: DriftAnalysis, *, file_format: str = "svg") -> bytes:
     """Draw the distribution of score differences and the share of flipped decisions by distance from the threshold.
 
     Raises:
@@ -97,7 +98,7 @@ def drift_svg(analysis: DriftAnalysis) -> bytes:
         flips.set(xlabel="float score's distance from the threshold", ylabel="flipped decisions, %")
         _finish(density, flips)
 
-    return _svg(draw, 4.2)
+    return render_figure(draw, width=WIDTH, height=4.2, file_format=file_format, font_size=FONT_SIZE)
 
 
 def _band_name(low: float, high: float | None) -> str:
@@ -122,17 +123,3 @@ def _finish(*panels: Any) -> None:
         for handle in legend.legend_handles:
             if hasattr(handle, "set_sizes"):
                 handle.set_sizes([40])
-
-
-def _svg(draw: Callable[[Any], None], height: float, *, width: float = WIDTH) -> bytes:
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing("plots need matplotlib", hint="pip install 'edge-sv[plot]'") from error
-    stream = io.BytesIO()
-    with rc_context({"svg.hashsalt": "edge_sv", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        draw(figure)
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": "edge_sv"})
-    return stream.getvalue()

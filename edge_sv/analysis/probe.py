@@ -217,11 +217,7 @@ def probe(
         DataError: a table or a recording cannot be used.
     """
     _need_sklearn()
-    for name in tasks:
-        if name not in TASKS:
-            raise unknown_name("task", name, TASKS)
-    chosen = [TASKS[name] for name in tasks] or list(TASKS.values())
-    sets, skipped = _prepare(chosen, describe_recordings(index, splits=UNHEARD_SPLITS))
+    sets, skipped = _prepare(_choose_tasks(tasks), describe_recordings(index, splits=UNHEARD_SPLITS))
     if not sets:
         raise DataError(f"{index} answers no task", details={f"{s.task}, {s.corpus}": s.reason for s in skipped})
     files = {str(recording.path): (recording.path,) for each in sets for recording in each.recordings}
@@ -235,6 +231,13 @@ def probe(
         for number, each in enumerate(sets)
     ]
     return ProbeReport(tuple(probes), tuple(skipped))
+
+
+def _choose_tasks(names: Sequence[str]) -> list[Task]:
+    for name in names:
+        if name not in TASKS:
+            raise unknown_name("task", name, TASKS)
+    return [TASKS[name] for name in names] or list(TASKS.values())
 
 
 def _need_sklearn() -> None:

@@ -15,6 +15,7 @@ from edge_sv.errors import DataError, ToolMissing, unknown_name
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.package import DevicePackage, read_package
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
+from edge_sv.system.files import read_file
 from edge_sv.tflite.flatbuffer import parse_model, profile_operators, tensor_shape
 from edge_sv.tflite.layer_cost import LayerProfile
 
@@ -152,7 +153,7 @@ def _summarize_description(description: Any) -> ModelSummary:
 
 def _summarize_file(path: Path) -> ModelSummary:
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
     tree = parse_model(data)

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
-from edge_sv.system.files import atomic_folder, sha256_bytes
+from edge_sv.system.files import read_file, sha256_bytes, write_folder
 from edge_sv.system.packed import PACKED_SUFFIX, pack, unpack
 from edge_sv.tflite.layer_cost import LayerProfile
 
@@ -29,6 +30,10 @@ COMPRESSED_DIR = "compressed"
 """Folder in a float net's folder that holds its compressed forms, each by its recipe's name."""
 SCHEMA_VERSION = 1
 MODEL_FILE = "model.tflite"
+COHORT_FILE = "cohort.npz"
+FILES = (ARTIFACT_FILE, MODEL_FILE, f"{MODEL_FILE}{PACKED_SUFFIX}", COHORT_FILE)
+"""All that a folder of an artifact may hold."""
+
 WORTH_PACKING = 0.75
 """A model is packed where it takes less than this share of its bytes: an int8 net does not, a palette does."""
 LEAST_SAVED = 16 << 10
@@ -50,7 +55,7 @@ class ModelArtifact:
         layers: cost of each operator.
         scoring: default scoring and its threshold, None when no development list was given.
         cohort: embeddings for AS-norm.
-        provenance: where it comes from and what the check stage measured; JSON values.
+        provenance: where it comes from and what the check stage measured.
     """
 
     name: str
@@ -63,7 +68,7 @@ class ModelArtifact:
     layers: tuple[LayerProfile, ...] = field(repr=False)
     scoring: Scoring | None = None
     cohort: Cohort | None = field(default=None, repr=False)
-    provenance: dict[str, Any] = field(default_factory=dict, repr=False)
+    provenance: Provenance = field(default_factory=Provenance, repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -99,8 +104,8 @@ def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
     files = {model_file: packed}
     stated = {"model": {"file": model_file, "sha256": artifact.sha256}}
     if artifact.cohort is not None:
-        files["cohort.npz"] = artifact.cohort.to_bytes()
-        stated["cohort"] = {"file": "cohort.npz", "sha256": sha256_bytes(files["cohort.npz"])}
+        files[COHORT_FILE] = artifact.cohort.to_bytes()
+        stated["cohort"] = {"file": COHORT_FILE, "sha256": sha256_bytes(files[COHORT_FILE])}
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "name": artifact.name,
@@ -112,21 +117,19 @@ def artifact_files(artifact: ModelArtifact) -> dict[str, bytes]:
         "scoring": None if artifact.scoring is None else artifact.scoring.to_dict(),
         "segments": asdict(artifact.segments),
         "features": artifact.features.to_dict(),
-        "provenance": artifact.provenance,
+        "provenance": dict(artifact.provenance.stated),
         "layers": [layer.to_dict() for layer in artifact.layers],
     }
     return {ARTIFACT_FILE: (json.dumps(manifest, indent=1) + "\n").encode(), **files}
 
 
 def save_artifact(folder: Path, artifact: ModelArtifact) -> None:
-    """Write an artifact's folder; an existing one is replaced as a whole.
+    """Write an artifact's folder; an existing artifact is replaced as a whole, other files beside it stay.
 
     Raises:
         DataError: the place is not writable or the disk is full; an old folder is untouched.
     """
-    with atomic_folder(folder) as temporary:
-        for name, data in artifact_files(artifact).items():
-            (temporary / name).write_bytes(data)
+    write_folder(folder, artifact_files(artifact), own=FILES if (folder / ARTIFACT_FILE).is_file() else ())
 
 
 def load_artifact(folder: Path) -> ModelArtifact:
@@ -150,7 +153,7 @@ def load_artifact(folder: Path) -> ModelArtifact:
             layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
             scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
             cohort=cohort,
-            provenance=manifest.provenance,
+            provenance=Provenance(manifest.provenance),
         )
     except (TypeError, KeyError, ValueError, EdgeSvError) as error:
         raise _damaged(folder / ARTIFACT_FILE, str(error)) from error
@@ -158,7 +161,7 @@ def load_artifact(folder: Path) -> ModelArtifact:
 
 def _read_manifest(path: Path) -> _Manifest:
     try:
-        return _Manifest.model_validate_json(path.read_bytes())
+        return _Manifest.model_validate_json(read_file(path))
     except FileNotFoundError as error:
         raise DataError(f"no converted model in {path.parent}", details={"missing": path.name}) from error
     except OSError as error:
@@ -172,7 +175,7 @@ def _read_manifest(path: Path) -> _Manifest:
 def _read_stated(folder: Path, stated: _File) -> bytes:
     path = folder / Path(stated.file).name
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     if path.suffix == PACKED_SUFFIX:

@@ -18,6 +18,7 @@ from edge_sv.artifacts.net import NET_FILE, WEIGHTS_FILE, is_net
 from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, UsageError, unknown_name
 from edge_sv.system.bundled import assets_dir
+from edge_sv.system.files import read_file
 from edge_sv.system.packed import PACKED_SUFFIX
 from edge_sv.tflite import metadata
 
@@ -186,7 +187,7 @@ def _look_into_file(argument: str, path: Path) -> LocatedModel:
     with path.open("rb") as stream:
         start = stream.read(512)
     if start[4:8] == b"TFL3" or path.suffix == ".tflite":
-        packaged = MANIFEST_ENTRY in metadata.extract(path.read_bytes())
+        packaged = MANIFEST_ENTRY in metadata.extract(read_file(path))
         kind = ModelKind.PACKAGE if packaged else ModelKind.TFLITE
         return LocatedModel(argument, path, kind, kind.value)
     inside = {file: f"that file is part of {kind.value}" for file, kind in _PARTS.items()}

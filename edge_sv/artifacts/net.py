@@ -15,6 +15,7 @@ from edge_sv.artifacts.palette import PALETTES_FILE
 from edge_sv.errors import DataError, EdgeSvError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
+from edge_sv.system import files
 from edge_sv.system.files import sha256_bytes
 from edge_sv.system.packed import is_there, read_file
 
@@ -119,7 +120,7 @@ def net_sha256(folder: Path) -> str:
 
 def _read_json(folder: Path) -> dict[str, Any]:
     try:
-        values = json.loads((folder / NET_FILE).read_bytes())
+        values = json.loads(files.read_file(folder / NET_FILE))
     except OSError as error:
         raise DataError(
             f"{folder} is not a float net",

@@ -14,7 +14,7 @@ from edge_sv.audio.noise_and_rooms import degrade
 from edge_sv.audio.recording import read_recording
 from edge_sv.errors import DataError, UsageError
 from edge_sv.system.array_types import Int16
-from edge_sv.system.files import sha256_file
+from edge_sv.system.files import read_text, sha256_file
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def read_noisy_copy(
     """
     table = folder / "metadata.csv"
     try:
-        rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(read_text(table).splitlines()))
         used = sorted((row["type"], row["path"]) for row in rows if row["split"] == split)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {table}", details={"got": str(error)}) from error

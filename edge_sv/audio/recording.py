@@ -7,6 +7,7 @@ what is not a whole sound file, `check_speech` what holds no usable speech.
 from __future__ import annotations
 
 import io
+import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,15 @@ import numpy as np
 import soundfile
 import soxr
 
+from edge_sv.audio.pipe import is_pipe, read_pipe
 from edge_sv.errors import DataError
 from edge_sv.system.array_types import Float32, Int16
 
 MIN_SAMPLE_RATE = 4000
 """Hz. Below it the bands that tell speakers apart are not in the file."""
+
+MAX_HOURS = 2
+"""Of a recording: what is longer is cut first, so that memory stays bounded, whatever a small file unpacks to."""
 
 MIN_SPEECH_SECONDS = 0.5
 """Seconds of speech that an embedding needs at least."""
@@ -39,6 +44,7 @@ the converter reaches this; the worst of our test recordings has 0.005."""
 _FRAME_SECONDS = 0.025
 _LOUD_SECONDS = 0.1
 _BLOCK_SAMPLES = 1 << 20
+_BLOCK_FRAMES = 4096
 _SPEECH_BAND_HZ = (200.0, 4000.0)
 _UNKNOWN_WAV_SIZE = 0x7FFFF000  # programs that write to a pipe put 0 or something from here to 0xFFFFFFFF
 
@@ -54,22 +60,27 @@ def read_recording(path: Path | str, *, sample_rate: int = 16000) -> Int16:
         (num_samples,) int16; float samples beyond full scale saturate.
 
     Raises:
-        DataError: the file is missing, empty, not audio, cut off, without samples, below `MIN_SAMPLE_RATE`, or holds
-            NaN or infinite samples.
+        DataError: the file is missing, empty, not audio, cut off, without samples, below `MIN_SAMPLE_RATE`, longer
+            than `MAX_HOURS`, or holds NaN or infinite samples.
     """
     path = Path(path)
-    samples, rate = _decode(path)
-    bad = np.count_nonzero(~np.isfinite(samples))
-    if bad:
+    try:
+        with soundfile.SoundFile(_source(path)) as sound:
+            return _read_sound(sound, path, sample_rate)
+    except soundfile.LibsndfileError as error:
+        raise _not_audio(path, error.error_string) from error
+    except TypeError as error:  # soundfile's answer to a file without a header
         raise DataError(
-            f"{path} holds samples that are not numbers",
-            details={"got": f"{bad} of {samples.size} samples are NaN or infinite"},
-            hint="export the recording again, as 16-bit wav",
-        )
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
-    if rate != sample_rate:
-        mono = np.asarray(soxr.resample(mono, rate, sample_rate, quality="HQ"), np.float32)
-    return to_int16(mono)
+            f"{path} has no header that tells its sample rate and format",
+            details={"got": "raw samples"},
+            hint="sox -r 16000 -e signed -b 16 -c 1 A.raw A.wav makes a wav file of them",
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}",
+            details={"got": error.strerror or str(error)},
+            hint="name a wav, flac, ogg or opus file that you may read",
+        ) from error
 
 
 def to_int16(samples: Float32) -> Int16:
@@ -156,7 +167,7 @@ def speech_seconds(pcm: Int16, *, sample_rate: int = 16000) -> float:
 
 def peak_dbfs(pcm: Int16) -> float:
     """Return the largest sample's level in dB below full scale; -inf for digital silence or no sample."""
-    peak = int(np.abs(pcm.astype(np.int32)).max(initial=0))
+    peak = max(-int(pcm.min(initial=0)), int(pcm.max(initial=0)))
     return float(20 * np.log10(peak / 32768)) if peak else -np.inf
 
 
@@ -169,29 +180,35 @@ def _frame_levels(pcm: Int16, sample_rate: int) -> Float32:
     """Return the speech band's level of each 25 ms frame in dBFS (a full-scale sine: -3), (num_frames,)."""
     length = round(_FRAME_SECONDS * sample_rate)
     window = np.hanning(length + 1)[:-1].astype(np.float32)
-    frames = pcm[: len(pcm) // length * length].reshape(-1, length).astype(np.float32) / 32768
-    spectrum = np.fft.rfft(frames * window)
+    frames = pcm[: len(pcm) // length * length].reshape(-1, length)
     hertz = np.fft.rfftfreq(length, 1 / sample_rate)
     band = (hertz >= _SPEECH_BAND_HZ[0]) & (hertz <= _SPEECH_BAND_HZ[1])
-    power = 2 * np.sum(np.abs(spectrum[:, band]) ** 2, axis=1) / (length * np.sum(window**2))
-    return np.asarray(10 * np.log10(np.maximum(power, 1e-12)), np.float32)
+    levels = np.empty(len(frames), np.float32)
+    for start in range(0, len(frames), _BLOCK_FRAMES):
+        block = slice(start, start + _BLOCK_FRAMES)
+        spectrum = np.fft.rfft(frames[block].astype(np.float32) / 32768 * window)
+        power = 2 * np.sum(np.abs(spectrum[:, band]) ** 2, axis=1) / (length * np.sum(window**2))
+        levels[block] = 10 * np.log10(np.maximum(power, 1e-12))
+    return levels
 
 
-def _decode(path: Path) -> tuple[Float32, int]:
-    """Return a sound file's samples, (num_samples, num_channels) in [-1, 1), and its sample rate in Hz."""
-    try:
-        with soundfile.SoundFile(_whole_source(path)) as sound:
-            rate = int(sound.samplerate)
-            samples = _read_to_end(sound)
-    except soundfile.LibsndfileError as error:
-        raise _not_audio(path, error.error_string) from error
-    except OSError as error:
-        raise DataError(
-            f"cannot read {path}",
-            details={"got": error.strerror or str(error)},
-            hint="name a wav, flac, ogg or opus file that you may read",
-        ) from error
-    if len(samples) == 0:
+def _read_sound(sound: soundfile.SoundFile, path: Path, sample_rate: int) -> Int16:
+    """Read block by block: a small file may hold many hours, and a damaged header may promise any number of samples."""
+    rate, block_frames = int(sound.samplerate), max(1, _BLOCK_SAMPLES // sound.channels)
+    converted = _Converter(rate, sample_rate)
+    count = bad = 0
+    while len(block := sound.read(block_frames, dtype="float32", always_2d=True)):
+        count += len(block)
+        if count > MAX_HOURS * 3600 * rate:
+            raise DataError(
+                f"{path} is too long",
+                details={"got": f"more than {MAX_HOURS} hours"},
+                hint="cut it into parts",
+            )
+        bad += int(np.count_nonzero(~np.isfinite(block)))
+        if not bad:
+            converted.add(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32))
+    if count == 0:
         raise DataError(f"{path} holds no samples", hint="record it again")
     if rate < MIN_SAMPLE_RATE:
         raise DataError(
@@ -199,19 +216,46 @@ def _decode(path: Path) -> tuple[Float32, int]:
             details={"got": f"{rate} Hz; need at least {MIN_SAMPLE_RATE} Hz"},
             hint="record at 16 kHz",
         )
-    return samples, rate
+    if bad:
+        raise DataError(
+            f"{path} holds samples that are not numbers",
+            details={"got": f"{bad} of {count * sound.channels} samples are NaN or infinite"},
+            hint="export the recording again, as 16-bit wav",
+        )
+    return converted.result()
 
 
-def _read_to_end(sound: soundfile.SoundFile) -> Float32:
-    """Read block by block: a damaged header may promise more samples than memory holds."""
-    blocks = [np.zeros((0, sound.channels), np.float32)]
-    while len(block := sound.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
-        blocks.append(block)
-    return np.concatenate(blocks)
+class _Converter:
+    """Turns float samples of one rate into int16 of another, as they come; the same bits as all at once."""
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        same = rate == wanted or rate < MIN_SAMPLE_RATE
+        self._stream = None if same else soxr.ResampleStream(rate, wanted, 1, dtype="float32", quality="HQ")
+        self._parts: list[Int16] = []
+
+    def add(self, samples: Float32, *, last: bool = False) -> None:
+        """Take the next samples, (num_samples,)."""
+        if self._stream is not None:
+            samples = np.asarray(self._stream.resample_chunk(samples, last=last), np.float32)
+        self._parts.append(to_int16(samples))
+
+    def result(self) -> Int16:
+        """Return all that was converted; there is no more to come."""
+        self.add(np.zeros(0, np.float32), last=True)
+        return join(self._parts)
+
+
+def _source(path: Path) -> bytes | BinaryIO:
+    """Return what to decode, a file's name as bytes (it need not be UTF-8): a wav file once it is known to be whole."""
+    if is_pipe(path):
+        return _whole_source(path, io.BytesIO(read_pipe(path)))
+    with path.open("rb") as stream:
+        whole = _whole_source(path, stream)
+    return os.fsencode(path) if whole is stream else whole
 
 
 def _not_audio(path: Path, reason: str) -> DataError:
-    if path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         return DataError(f"{path} is empty", details={"got": "0 bytes"}, hint="record or copy it again")
     return DataError(
         f"{path} is not a readable sound file",
@@ -230,23 +274,23 @@ class _WavHeader:
     byte_rate: int
 
 
-def _whole_source(path: Path) -> Path | BinaryIO:
-    """Return what to decode: the file, once its `data` chunk is known to be all there when it is a wav file.
+def _whole_source(path: Path, stream: BinaryIO) -> BinaryIO:
+    """Return what to decode: the stream, once its `data` chunk is known to be all there when it is a wav file.
 
     libsndfile would read what is left of a wav file that was cut off, and nothing of one whose recorder never came back
     to write the sizes, both without a word. The first is refused here, the second gets its sizes in a copy.
     """
-    with path.open("rb") as stream:
-        header = _read_wav_header(stream)
-        if header is None:
-            return path
-        found = path.stat().st_size - header.start
-        if header.size is None and found <= 0xFFFFFFFF - header.start:
-            stream.seek(0)
-            content = bytearray(stream.read())
-            content[4:8] = struct.pack(header.order + "I", len(content) - 8)
-            content[header.start - 4 : header.start] = struct.pack(header.order + "I", found)
-            return io.BytesIO(content)
+    header = _read_wav_header(stream)
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    if header is None:
+        return stream
+    found = size - header.start
+    if header.size is None and found <= 0xFFFFFFFF - header.start:
+        content = bytearray(stream.read())
+        content[4:8] = struct.pack(header.order + "I", len(content) - 8)
+        content[header.start - 4 : header.start] = struct.pack(header.order + "I", found)
+        return io.BytesIO(content)
     if header.size is not None and found < header.size:
         unit, scale = ("s", header.byte_rate) if header.byte_rate else ("bytes", 1)
         raise DataError(
@@ -254,7 +298,7 @@ def _whole_source(path: Path) -> Path | BinaryIO:
             details={"got": f"{found / scale:.2f} of {header.size / scale:.2f} {unit}"},
             hint="copy or record it again",
         )
-    return path
+    return stream
 
 
 def _read_wav_header(stream: BinaryIO) -> _WavHeader | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge_sv.cli.lazy import LazyCommands
+from edge_sv.cli.lazy import HELP_NAMES, LazyCommands
 
 ANALYSES = {
     "weights": ("edge_sv.cli.analyze_weights", "How weights are distributed, and what few bits lose of them."),
@@ -19,7 +19,9 @@ class _Analyses(LazyCommands):
     table = ANALYSES
 
 
-app = typer.Typer(cls=_Analyses, add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(
+    cls=_Analyses, add_completion=False, rich_markup_mode=None, invoke_without_command=True, context_settings=HELP_NAMES
+)
 
 
 @app.callback()

@@ -10,12 +10,15 @@ import typer
 from rich.table import Table
 
 from edge_sv.analysis.drift import DriftAnalysis, FlipRate, ModelDrift, analyze_drift
-from edge_sv.cli.evaluate import SCORINGS
-from edge_sv.cli.output import JsonOption, out_console, print_json, progress_bar
-from edge_sv.errors import UsageError, unknown_name
-from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.cli.choices import parse_choice
+from edge_sv.cli.output import JsonOption, plot_option, print_json, print_table, progress_bar
+from edge_sv.errors import UsageError
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.scoring.scores import ScoringKind
 from edge_sv.scoring.trials import find_recordings, read_trials
+from edge_sv.system.figures import figure_format
 from edge_sv.system.files import write_atomic
+from edge_sv.system.user_cache import user_cache_folder
 
 THRESHOLDS = {
     "model": "the model's own",
@@ -44,9 +47,7 @@ def command(
     threshold: Annotated[
         float | None, typer.Option(help="Decide at this score; default: the model's own threshold.", show_default=False)
     ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw drift and flips.", show_default=False)
-    ] = None,
+    plot: Annotated[Path | None, plot_option("Draw drift and flips;")] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Worker processes; default: one a core.", show_default=False)
     ] = None,
@@ -66,14 +67,13 @@ def command(
       edge-sv analyze drift resnet-nano --against resnet-nano --trials list.txt --audio wav --utterances u.csv --json
     """
     if audio is None and utterances is None:
-        raise UsageError("where are the recordings?", hint="give --audio DIR, or --utterances CSV, or both")
-    if scoring is not None and scoring not in SCORINGS:
-        raise unknown_name("scoring", scoring, SCORINGS)
+        raise UsageError("no recordings given", hint="give --audio DIR, or --utterances CSV, or both")
+    kind = parse_choice("scoring", scoring, ScoringKind)
     trial_list = read_trials(trials)
     recordings = find_recordings(trial_list, audio or Path(), utterances=utterances)
     with (
         progress_bar() as bar,
-        closing(EmbeddingCache(default_cache_folder())) if cache else nullcontext() as embeddings,
+        closing(EmbeddingCache(user_cache_folder())) if cache else nullcontext() as embeddings,
     ):
         task = bar.add_task("embedding", total=len(recordings.files))
         analysis = analyze_drift(
@@ -81,7 +81,7 @@ def command(
             trial_list,
             recordings,
             against=against,
-            scoring=SCORINGS[scoring] if scoring else None,
+            scoring=kind,
             threshold=threshold,
             runtime=runtime,
             cache=embeddings,
@@ -89,13 +89,13 @@ def command(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if plot:
-        from edge_sv.analysis.plots import drift_svg
+        from edge_sv.analysis.plots import drift_plot
 
-        write_atomic(plot, drift_svg(analysis))
+        write_atomic(plot, drift_plot(analysis, file_format=figure_format(plot)))
     if json:
         print_json({"trial_list": str(trials), **analysis.to_dict()})
     else:
-        out_console().print(_table(analysis, str(trials)))
+        print_table(_table(analysis, str(trials)))
 
 
 def _table(analysis: DriftAnalysis, trials: str) -> Table:

@@ -14,9 +14,10 @@ from edge_sv.analysis.compared_models import find_compared_models
 from edge_sv.analysis.languages import LanguageReport, compare_languages, read_language_list
 from edge_sv.analysis.probe import TASKS, ProbeReport
 from edge_sv.analysis.probe import probe as probe_embeddings
-from edge_sv.cli.output import JsonOption, out_console, print_json
+from edge_sv.cli.output import JsonOption, print_json, print_table
 from edge_sv.cli.steps import show_steps
-from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
+from edge_sv.system.user_cache import user_cache_folder
 
 Models = Annotated[
     list[str], typer.Argument(metavar="MODEL...", help="Nets (with all their converted forms), artifacts, packages.")
@@ -58,7 +59,7 @@ def probe(
     if json:
         print_json({"data": str(data), "runtime": runtime, **report.to_dict()})
         return
-    out_console().print(_probe_table(report))
+    print_table(_probe_table(report))
     for line in _probe_notes(report):
         typer.echo(line)
 
@@ -91,13 +92,13 @@ def languages(
     if json:
         print_json({"runtime": runtime, **report.to_dict()})
         return
-    out_console().print(_language_table(report))
+    print_table(_language_table(report))
     for pair, reason in report.skipped.items():
         typer.echo(f"{pair} left out: {reason}")
 
 
 def _embeddings(wanted: bool) -> AbstractContextManager[EmbeddingCache | None]:
-    return closing(EmbeddingCache(default_cache_folder())) if wanted else nullcontext()
+    return closing(EmbeddingCache(user_cache_folder())) if wanted else nullcontext()
 
 
 def _probe_table(report: ProbeReport) -> Table:

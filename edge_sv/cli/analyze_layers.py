@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from edge_sv.analysis.layers import LayerAnalysis, LayerError, analyze_layers
-from edge_sv.cli.output import JsonOption, out_console, print_json
+from edge_sv.cli.output import JsonOption, out_console, plot_option, print_json, print_table
 from edge_sv.cli.steps import show_steps
+from edge_sv.system.figures import figure_format
 from edge_sv.system.files import write_atomic
 
 
@@ -24,9 +25,7 @@ def command(
         Path | None,
         typer.Option(metavar="INDEX.csv", help="Speech files; default: the bundled voices.", show_default=False),
     ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw the ratios along the net.", show_default=False)
-    ] = None,
+    plot: Annotated[Path | None, plot_option("Draw the ratios along the net;")] = None,
     json: JsonOption = False,
 ) -> None:
     """Compare every layer of a converted model with its float net: signal to quantization noise in dB, and its causes.
@@ -46,14 +45,14 @@ def command(
     with show_steps() as steps:
         analysis = analyze_layers(model, against=against, index=data, progress=steps("segments"))
     if plot:
-        from edge_sv.analysis.plots import layers_svg
+        from edge_sv.analysis.plots import layers_plot
 
-        write_atomic(plot, layers_svg(analysis))
+        write_atomic(plot, layers_plot(analysis, file_format=figure_format(plot)))
     if json:
         print_json(analysis.to_dict())
         return
     console = out_console()
-    console.print(_table(analysis))
+    print_table(_table(analysis))
     console.print(
         f"{analysis.segments} segments of {analysis.source}; cosine of the embeddings {analysis.embedding_cosine:.4f}; "
         f"float net {analysis.against}",

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from edge_sv.analysis.rounding import RoundingAnalysis, measure_rounding
 from edge_sv.analysis.weights import LayerWeights, NetWeights, WeightAnalysis, analyze_weights
-from edge_sv.cli.output import JsonOption, out_console, print_json
+from edge_sv.cli.output import JsonOption, out_console, plot_option, print_json, print_table
 from edge_sv.cli.steps import show_steps
 from edge_sv.errors import UsageError
+from edge_sv.system.figures import figure_format
 from edge_sv.system.files import write_atomic
 
 SHOWN = ("uniform/4", "uniform/3", "uniform/2", "powers_of_two/4", "kmeans/4", "kmeans/3", "kmeans/2")
@@ -33,9 +34,7 @@ def command(
             metavar="INDEX.csv", help="With --embeddings: speech files; default: bundled voices.", show_default=False
         ),
     ] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw distributions and losses.", show_default=False)
-    ] = None,
+    plot: Annotated[Path | None, plot_option("Draw distributions and losses;")] = None,
     json: JsonOption = False,
 ) -> None:
     """Describe how a float net's weights are distributed, and what rounding them to few bits loses.
@@ -54,9 +53,9 @@ def command(
         raise UsageError("--data is what embeddings are measured on", hint="add --embeddings")
     analysis = analyze_weights(nets)
     if plot:
-        from edge_sv.analysis.plots import weights_svg
+        from edge_sv.analysis.plots import weights_plot
 
-        write_atomic(plot, weights_svg(analysis))
+        write_atomic(plot, weights_plot(analysis, file_format=figure_format(plot)))
     effects: list[RoundingAnalysis] = []
     if embeddings:
         with show_steps() as steps:
@@ -66,14 +65,14 @@ def command(
         return
     console = out_console()
     for net in analysis.nets:
-        console.print(_layer_table(net))
+        print_table(_layer_table(net))
         console.print()
-    console.print(_net_table(analysis))
+    print_table(_net_table(analysis))
     for line in _findings(analysis):
         console.print(line, markup=False, soft_wrap=True)
     if effects:
         console.print()
-        console.print(_effect_table(effects))
+        print_table(_effect_table(effects))
         for effect in effects:
             console.print(_most_hurt(effect), markup=False, soft_wrap=True)
 

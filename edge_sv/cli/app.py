@@ -1,4 +1,4 @@
-"""``edge-sv``: joins the commands, turns errors into words and exit codes.
+"""``edge-sv``: joins the commands.
 
 Exit codes: 0 ok, 1 bug, 2 usage, 3 bad data or file, 4 does not fit, 5 accuracy gate failed,
 6 tool missing, 130 interrupted. ``verify`` adds 10: rejected.
@@ -6,15 +6,18 @@ Exit codes: 0 ok, 1 bug, 2 usage, 3 bad data or file, 4 does not fit, 5 accuracy
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
-from edge_sv.cli.lazy import LazyCommands
-from edge_sv.errors import EdgeSvError, UsageError
+from edge_sv.cli.failures import report_failures
+from edge_sv.cli.lazy import HELP_NAMES, LazyCommands
+from edge_sv.cli.verbosity import LOGGER, QuietOption, VerboseOption, Verbosity, set_verbosity
 from edge_sv.system.processes import BLAS_THREADS
 
 COMMANDS = {
@@ -39,16 +42,19 @@ class _Commands(LazyCommands):
     table = COMMANDS
 
 
-app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(cls=_Commands, rich_markup_mode=None, invoke_without_command=True, context_settings=HELP_NAMES)
 
 
 @app.callback()
 def _root(
-    ctx: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version and exit.")
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("-V", "--version", help="Print the version and exit.")] = False,
+    quiet: QuietOption = False,  # noqa: ARG001
+    verbose: VerboseOption = False,  # noqa: ARG001
 ) -> None:
     """Take speaker verification nets to microcontrollers, and prove that they still verify there."""
     if version:
-        from edge_sv import __version__
+        from edge_sv.system.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit
@@ -65,31 +71,43 @@ def main() -> None:
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
     _show_warnings()
+    set_verbosity(Verbosity.NORMAL)
+    _prepare_streams()
+    arguments = [expand_home(argument) for argument in sys.argv[1:]]
+    as_json = "--json" in arguments
+    sys.exit(report_failures(lambda: app(arguments, prog_name="edge-sv", standalone_mode=False), as_json=as_json))
+
+
+def _prepare_streams() -> None:
+    """Show names that are not UTF-8 escaped; write nowhere where the caller has closed a stream."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def expand_home(argument: str) -> str:
+    """Expand `~` at the beginning of an argument or of an option's value, where a shell leaves `--out=~/x` as it is."""
+    option, equals, value = argument.partition("=")
+    if option.startswith("--") and equals and value.startswith("~"):
+        return f"{option}={_home(value)}"
+    return _home(argument)
+
+
+def _home(path: str) -> str:
     try:
-        code = app(standalone_mode=False)
-        if code == 130:  # typer's own answer to KeyboardInterrupt
-            _complain("interrupted")
-    except EdgeSvError as error:
-        _complain(str(error))
-        code = error.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        _complain("interrupted")
-        code = 130
-    except TyperException as error:
-        _complain(str(UsageError(error.format_message(), hint="edge-sv COMMAND --help")))
-        code = error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:  # nobody of that name has a home
+        return path
 
 
 def _show_warnings() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("warning: %(message)s"))
-    handler.setLevel(logging.WARNING)
-    logging.getLogger("edge_sv").addHandler(handler)
+    handler.setFormatter(_Lowercase("%(levelname)s: %(message)s"))
+    LOGGER.handlers = [handler]
 
 
-def _complain(text: str) -> None:
-    sys.stderr.write(f"error: {text}\n")
+class _Lowercase(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace(record.levelname, record.levelname.lower(), 1)

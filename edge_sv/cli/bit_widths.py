@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from edge_sv.cli.output import out_console
+from edge_sv.cli.output import out_console, print_table
 from edge_sv.recipes.bit_allocation import BitAllocation
 
 
@@ -19,7 +19,7 @@ def show_allocation(allocation: BitAllocation) -> None:
         chosen = layer.chosen
         table.add_row(layer.layer, *(losses.get(bits, "-") for bits in widths), str(chosen.bits), f"{chosen.bytes:,}")
     console = out_console()
-    console.print(table)
+    print_table(table)
     console.print(f"Sensitivity by {allocation.method}.", markup=False, soft_wrap=True)
     console.print(
         f"{allocation.describe()}, of them {allocation.fixed:,} without a choice.", markup=False, soft_wrap=True

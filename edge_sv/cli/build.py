@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 from edge_sv.artifacts.check_report import CheckKind, CheckReport
 from edge_sv.cli.bit_widths import show_allocation
+from edge_sv.cli.choices import parse_choice
 from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows
 from edge_sv.cli.steps import show_steps
 from edge_sv.embedders.model import DEFAULT_MODEL
-from edge_sv.errors import UsageError, unknown_name
+from edge_sv.errors import UsageError
 from edge_sv.pipeline.build import Build, DryRun, build, dry_run
 from edge_sv.pipeline.request import DEFAULT_TARGET, Limits, build_request
 from edge_sv.pipeline.stage import StageOutcome
@@ -149,17 +150,6 @@ def parse_size(text: str | None, option: str) -> int | None:
         raise UsageError(f"{option} {text} is not a size", hint="write it as 256KB, 1MB or 262144")
     unit = match[2] if match[2] in _UNITS else f"{match[2]}B"
     return int(float(match[1]) * _UNITS[unit])
-
-
-def parse_choice(kind: str, name: str | None, choices: Any) -> Any:
-    """Return a name if it is one of a Literal's; None stays None.
-
-    Raises:
-        UsageError: there is none of this name.
-    """
-    if name is not None and name not in get_args(choices):
-        raise unknown_name(kind, name, get_args(choices))
-    return name
 
 
 def report_stage(stage: StageOutcome) -> None:

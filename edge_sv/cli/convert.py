@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from edge_sv.cli.build import check_rows, parse_size, report_stage
+from edge_sv.cli.choices import parse_choice
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
-from edge_sv.errors import unknown_name
 from edge_sv.pipeline.build import convert
 from edge_sv.pipeline.request import FALSE_ACCEPT_RATE, conversion_request
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.scoring.scores import ScoringKind
-
-SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
 
 
 def command(
@@ -53,23 +52,21 @@ def command(
       edge-sv convert assets/resnet-nano --data speech/index.csv
       edge-sv convert runs/my-net --data speech/index.csv --out my-artifact --scoring as_norm --far 0.005
     """
-    if scoring not in SCORINGS:
-        raise unknown_name("scoring", scoring, SCORINGS)
     request = conversion_request(
         net,
         recipe=recipe,
         budget=parse_size(budget, "--budget"),
         data=data,
         work=work,
-        scoring=SCORINGS[scoring],
+        scoring=parse_choice("scoring", scoring, ScoringKind),
         false_accept_rate=far,
     )
     place = out or request.model.path / request.recipe.name
     with show_steps() as steps:
         done = convert(request, place, on_stage=report_stage, steps=steps)
     artifact, report = done.artifact, done.report
-    chosen, development = artifact.scoring, artifact.provenance["development"]
-    assert chosen is not None
+    chosen, development = artifact.scoring, artifact.provenance.development
+    assert chosen is not None and development is not None
     if json:
         print_json(
             {
@@ -77,7 +74,7 @@ def command(
                 "sha256": artifact.sha256,
                 "model_bytes": len(artifact.model),
                 "scoring": chosen.to_dict(),
-                "development": development,
+                "development": asdict(development),
                 "check": report.to_dict(),
             }
         )
@@ -87,7 +84,7 @@ def command(
             ("artifact", str(place)),
             ("model", f"{len(artifact.model):,} bytes, sha256 {artifact.sha256[:16]}"),
             *check_rows(report),
-            ("AS-norm", f"EER {development['eer_as_norm']:.2%}"),
+            ("AS-norm", f"EER {development.eer_as_norm:.2%}"),
             ("threshold", f"{chosen.threshold:.4f} ({chosen.kind}) at {chosen.false_accept_rate:.2%} false accepts"),
         ]
     )

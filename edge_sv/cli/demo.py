@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from edge_sv.cli.emulate import figures
 from edge_sv.cli.microphone import MicOption, listen
-from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
+from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows, print_table
 from edge_sv.emulation import Emulation, tools_missing
 from edge_sv.emulation.tools import INSTALL
 from edge_sv.pipeline.demo import BOARD, Demo, Recording, bundled_voices, check_bundled, read_recordings, run_demo
@@ -89,14 +90,14 @@ def _print(demo: Demo) -> None:
     table.add_column("decision")
     for column in ("float score", "difference"):
         table.add_column(column, justify="right")
-    for heard in demo.verified:
-        score, accepted = heard.decision.score, heard.decision.accepted
+    for verified in demo.verified:
+        score, accepted = verified.decision.score, verified.decision.accepted
         beside = ("-", "-")
-        if heard.float_score is not None:
-            beside = (f"{heard.float_score:.3f}", f"{round(score - heard.float_score, 3) + 0.0:+.3f}")
-        decision = "[green]accepted[/green]" if accepted else "[red]rejected[/red]"
-        table.add_row(heard.recording, f"{score:.3f}", f"{heard.decision.threshold:.3f}", decision, *beside)
-    out_console().print(table)
+        if verified.float_score is not None:
+            beside = (f"{verified.float_score:.3f}", f"{round(score - verified.float_score, 3) + 0.0:+.3f}")
+        decision = _decision(accepted)
+        table.add_row(verified.recording, f"{score:.3f}", f"{verified.decision.threshold:.3f}", decision, *beside)
+    print_table(table)
     rate = demo.scoring.false_accept_rate
     print_rows(
         [
@@ -119,13 +120,13 @@ def _print_emulation(emulation: Emulation, demo: Demo) -> None:
     for column in ("score", "difference"):
         table.add_column(column, justify="right")
     table.add_column("decision")
-    for verified, heard in zip(emulation.verified, demo.verified, strict=True):
-        decision = "[green]accepted[/green]" if verified.accepted else "[red]rejected[/red]"
+    for verified, here in zip(emulation.verified, demo.verified, strict=True):
+        decision = _decision(verified.accepted)
         score, difference = "-", "-"
         if verified.score is not None:
-            score, difference = f"{verified.score:.3f}", f"{round(verified.score - heard.decision.score, 3) + 0.0:+.3f}"
+            score, difference = f"{verified.score:.3f}", f"{round(verified.score - here.decision.score, 3) + 0.0:+.3f}"
         table.add_row(verified.recording, score, difference, verified.refused or decision)
-    out_console().print(table)
+    print_table(table)
     print_rows(figures(emulation))
 
 
@@ -151,12 +152,16 @@ def _document(demo: Demo) -> dict[str, object]:
         "emulation": demo.emulation.to_dict() if demo.emulation else None,
         "verified": [
             {
-                "recording": heard.recording,
-                "score": heard.decision.score,
-                "threshold": heard.decision.threshold,
-                "accepted": heard.decision.accepted,
-                "float_score": heard.float_score,
+                "recording": verified.recording,
+                "score": verified.decision.score,
+                "threshold": verified.decision.threshold,
+                "accepted": verified.decision.accepted,
+                "float_score": verified.float_score,
             }
-            for heard in demo.verified
+            for verified in demo.verified
         ],
     }
+
+
+def _decision(accepted: bool) -> Text:
+    return Text("accepted", style="green") if accepted else Text("rejected", style="red")

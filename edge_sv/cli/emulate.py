@@ -10,9 +10,10 @@ import typer
 from rich.table import Table
 
 from edge_sv.audio.recording import read_speech
-from edge_sv.cli.output import JsonOption, err_console, out_console, print_json, print_rows
+from edge_sv.cli.output import JsonOption, err_console, print_json, print_rows, print_table
 from edge_sv.emulation import DEFAULT_BOARD, Emulation, Recordings, check_exact, default_board, emulate, load_board
 from edge_sv.package import read_package
+from edge_sv.system.sandbox import is_strict
 
 
 def command(
@@ -47,6 +48,8 @@ def command(
     A tflite-micro package runs as the C code that is generated from its model.tflite; with --tflm as its own C++, by
     the TensorFlow Lite Micro that you have compiled for the core.
 
+    A package is a program: QEMU runs it without a network, and with no files but its own where the kernel has Landlock.
+
     \b
     Examples:
       edge-sv emulate build/resnet-nano-cortex-m
@@ -58,6 +61,9 @@ def command(
     place = load_board(board or default_board(found.manifest.target.name))
     rate = found.speaker.features.sample_rate if found.speaker else 16_000
     console = err_console()
+    if not is_strict():
+        trust = "warning: this system cannot keep the program from your files; emulate packages that you trust"
+        console.print(trust, soft_wrap=True)
     with console.status(f"{package} on {place.name}") as status:
         done = emulate(
             found,
@@ -71,16 +77,21 @@ def command(
         print_json(done.to_dict())
     else:
         print_emulation(done)
+    if done.slower_than_real_time:
+        took = done.milliseconds()["total"] / 1000
+        console.print(
+            f"warning: slower than real time: a second of speech takes '{done.board.name}' about {took:.1f} s"
+        )
     check_exact(done)
 
 
 def print_emulation(done: Emulation) -> None:
     """Print decisions, operators and figures."""
     if done.verified:
-        out_console().print(_decisions(done))
+        print_table(_decisions(done))
         typer.echo()
     if done.operators:
-        out_console().print(_operators(done))
+        print_table(_operators(done))
         typer.echo()
     print_rows(figures(done))
 
@@ -112,9 +123,9 @@ def _decisions(done: Emulation) -> Table:
     for title in ("score", "threshold"):
         table.add_column(title, justify="right")
     table.add_column("decision")
-    for heard in done.verified:
-        word = "accepted" if heard.accepted else "rejected" if heard.refused is None else heard.refused
-        table.add_row(heard.recording, _number(heard.score), _number(heard.threshold), word)
+    for verified in done.verified:
+        word = "accepted" if verified.accepted else "rejected" if verified.refused is None else verified.refused
+        table.add_row(verified.recording, _number(verified.score), _number(verified.threshold), word)
     return table
 
 

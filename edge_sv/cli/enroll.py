@@ -12,7 +12,7 @@ from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.errors import UsageError
 from edge_sv.verification.verifier import open_verifier
-from edge_sv.verification.voice_print import load_print, save_print
+from edge_sv.verification.voice_print import load_print, locked_print, save_print
 
 
 def command(
@@ -45,13 +45,17 @@ def command(
     _check_place(print_file, add=add, force=force)
     if not recordings and mic is None:
         raise UsageError("nothing to enroll", hint="give recordings, or --mic SECONDS")
-    earlier = load_print(print_file) if add else None
+    if add:
+        load_print(print_file)  # what is wrong with it is told before anybody speaks
     verifier = open_verifier(model, runtime=runtime)
     rate = verifier.embedder.features.sample_rate
     voices = [read_speech([path], sample_rate=rate) for path in recordings or []]
     voices += listen(mic, times=takes, sample_rate=rate) if mic is not None else []
-    voice_print = verifier.enroll(voices, add_to=earlier, name=name)
-    save_print(print_file, voice_print)
+    with locked_print(print_file):
+        _check_place(print_file, add=add, force=force)  # another process may have been here since
+        earlier = load_print(print_file) if add else None
+        voice_print = verifier.enroll(voices, add_to=earlier, name=name)
+        save_print(print_file, voice_print)
     if json:
         print_json(
             {

@@ -13,19 +13,20 @@ import typer
 from rich.table import Table
 
 from edge_sv.audio.noisy_copy import read_noisy_copy
-from edge_sv.cli.output import JsonOption, out_console, print_json, progress_bar
+from edge_sv.cli.choices import parse_choice
+from edge_sv.cli.output import JsonOption, plot_option, print_json, print_table, progress_bar
 from edge_sv.embedders import open_artifact, open_embedder
 from edge_sv.embedders.open import default_runtime
-from edge_sv.errors import UsageError, unknown_name
-from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.errors import UsageError
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
 from edge_sv.evaluation.evaluate import Evaluation, evaluate, model_scoring
-from edge_sv.report.det import det_svg
+from edge_sv.report.det import det_plot
 from edge_sv.scoring.metrics import det_points
 from edge_sv.scoring.scores import Scoring, ScoringKind
 from edge_sv.scoring.trials import TrialList, find_recordings, read_trials
+from edge_sv.system.figures import figure_format
 from edge_sv.system.files import write_atomic
-
-SCORINGS: dict[str, ScoringKind] = {"cosine": "cosine", "as_norm": "as_norm"}
+from edge_sv.system.user_cache import user_cache_folder
 
 
 def command(
@@ -53,9 +54,7 @@ def command(
     ),
     reverb: Annotated[float, typer.Option(metavar="SHARE", help="With --noise: share put into a room.")] = 0.5,
     seed: Annotated[int, typer.Option(help="With --noise: another seed, another copy.")] = 0,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw the DET curve.", show_default=False)
-    ] = None,
+    plot: Annotated[Path | None, plot_option("Draw the DET curve;")] = None,
     scores: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Write every trial's score.", show_default=False)
     ] = None,
@@ -79,22 +78,21 @@ def command(
       edge-sv evaluate resnet-nano --trials list.txt --audio wav --noise noise --snr 5 15 --reverb 0.5
     """
     if audio is None and utterances is None:
-        raise UsageError("where are the recordings?", hint="give --audio DIR, or --utterances CSV, or both")
-    if scoring is not None and scoring not in SCORINGS:
-        raise unknown_name("scoring", scoring, SCORINGS)
+        raise UsageError("no recordings given", hint="give --audio DIR, or --utterances CSV, or both")
+    kind = parse_choice("scoring", scoring, ScoringKind)
     trial_list = read_trials(trials)
     recordings = find_recordings(trial_list, audio or Path(), utterances=utterances)
     shipped, cohort = model_scoring(model, runtime=runtime)
     with (
         progress_bar() as bar,
-        closing(EmbeddingCache(default_cache_folder())) if cache else nullcontext() as embeddings,
+        closing(EmbeddingCache(user_cache_folder())) if cache else nullcontext() as embeddings,
     ):
         task = bar.add_task("embedding", total=len(recordings.files))
         result = evaluate(
             functools.partial(open_embedder, model, runtime=runtime),
             trial_list,
             recordings,
-            scoring=_choose(scoring, shipped),
+            scoring=_choose(kind, shipped),
             cohort=cohort,
             noise=read_noisy_copy(noise, snr_db=snr, reverb_share=reverb, seed=seed) if noise else None,
             cache=embeddings,
@@ -104,7 +102,8 @@ def command(
     if scores:
         write_atomic(scores, _scores_csv(trial_list, result))
     if plot:
-        write_atomic(plot, det_svg({model: det_points(result.scores, trial_list.labels)}, title=str(trials)))
+        curves = {model: det_points(result.scores, trial_list.labels)}
+        write_atomic(plot, det_plot(curves, title=str(trials), file_format=figure_format(plot)))
     if json:
         print_json(
             {
@@ -115,14 +114,14 @@ def command(
             }
         )
     else:
-        out_console().print(_table(result, f"{model} on {trials}"))
+        print_table(_table(result, f"{model} on {trials}"))
 
 
-def _choose(wanted: str | None, shipped: Scoring | None) -> Scoring | ScoringKind:
+def _choose(wanted: ScoringKind | None, shipped: Scoring | None) -> Scoring | ScoringKind:
     """Take the model's own scoring where it is of the wanted kind; another kind has no threshold yet."""
     if shipped is not None and wanted in (None, shipped.kind):
         return shipped
-    return SCORINGS[wanted or "cosine"]
+    return wanted or "cosine"
 
 
 def _scores_csv(trials: TrialList, result: Evaluation) -> bytes:
@@ -146,7 +145,11 @@ def _table(result: Evaluation, title: str) -> Table:
 
 def _rows(result: Evaluation) -> list[tuple[str, str, str]]:
     def interval(ends: tuple[float, float] | None, form: str) -> str:
-        return f"95 %: {ends[0]:{form}} to {ends[1]:{form}}" if ends else "no interval: the ids do not tell speakers"
+        return (
+            f"95 %: {ends[0]:{form}} to {ends[1]:{form}}"
+            if ends
+            else "no speaker labels: give --utterances with a speaker column"
+        )
 
     source = "the model's" if result.threshold_source == "model" else "this list's own at its EER"
     counts = f"{result.targets} target, {result.recordings} recordings, {result.speakers} speakers"

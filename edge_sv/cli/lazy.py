@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
+from edge_sv.cli.verbosity import shared_options
 from edge_sv.errors import unknown_name
 
 if TYPE_CHECKING:
     from typer._click import Command, Context, HelpFormatter
+    from typer._click.shell_completion import CompletionItem
+
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 
 Table = Mapping[str, tuple[str, str]]
 """Command -> where it is, `module` or `module:name` (default `command`), and a line about it."""
@@ -39,8 +43,20 @@ class LazyCommands(TyperGroup):
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        single.command(name=cmd_name)(found)
-        return typer.main.get_command(single)
+        single.command(name=cmd_name, context_settings=HELP_NAMES)(found)
+        command = typer.main.get_command(single)
+        command.params += shared_options()
+        return command
+
+    def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name without importing any."""
+        from typer._click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=text) for name, (_, text) in self.table.items() if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from edge_sv.cli.output import JsonOption, out_console, print_json
+from edge_sv.cli.output import JsonOption, out_console, print_json, print_table
 from edge_sv.recipes.quantizers import METHODS
 from edge_sv.recipes.reading import load_recipe, recipe_names
 from edge_sv.recipes.recipe import FLOAT, CompressionRecipe, FineTuning, LayerRule, MixedBitWidths
@@ -39,7 +39,7 @@ def command(
         table.add_column("does")
         for recipe in recipes:
             table.add_row(recipe.name, recipe.description)
-        out_console().print(table)
+        print_table(table)
 
 
 def _explain(recipe: CompressionRecipe) -> None:
@@ -49,7 +49,7 @@ def _explain(recipe: CompressionRecipe) -> None:
     for number, rule in enumerate(recipe.rules, 1):
         most = "up to " if recipe.mixed and rule.quantizer else ""
         table.add_row(str(number), rule.match, f"{most}{rule.weights} bits", _values(rule), f"{rule.activations} bits")
-    console.print(table)
+    print_table(table)
     console.print("Of the rules that match a layer the last one counts.")
     if recipe.mixed:
         console.print(_widths(recipe.mixed), markup=False, soft_wrap=True)

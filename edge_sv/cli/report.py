@@ -11,9 +11,10 @@ import typer
 
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.cli.steps import show_steps
-from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder
+from edge_sv.evaluation.embedding_cache import EmbeddingCache
 from edge_sv.report.collect import Request, collect_report
 from edge_sv.report.page import DOCUMENT_FILE, write_report
+from edge_sv.system.user_cache import user_cache_folder
 
 
 def command(
@@ -50,7 +51,7 @@ def command(
     request = Request(tuple(runs), _command_line(runs, out, data, runtime), data, runtime, jobs)
     with (
         show_steps() as steps,
-        closing(EmbeddingCache(default_cache_folder())) if cache and data else nullcontext() as embeddings,
+        closing(EmbeddingCache(user_cache_folder())) if cache and data else nullcontext() as embeddings,
     ):
         document = collect_report(request, cache=embeddings, steps=steps)
         page = write_report(document, out)

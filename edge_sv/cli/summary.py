@@ -9,7 +9,7 @@ from rich.table import Table
 
 from edge_sv.analysis.flash import SizeTable
 from edge_sv.analysis.summary import ModelSummary, summarize_model
-from edge_sv.cli.output import JsonOption, out_console, print_json, print_rows
+from edge_sv.cli.output import JsonOption, print_json, print_rows, print_table
 from edge_sv.errors import UsageError
 
 COLUMNS = ("weights", "codebook", "scales", "biases", "other")
@@ -47,10 +47,10 @@ def command(
     if flash:
         _print_flash(summary)
         return
-    out_console().print(_layer_table(summary))
+    print_table(_layer_table(summary))
     typer.echo()
     if summary.flash:
-        out_console().print(_form_table(summary))
+        print_table(_form_table(summary))
         typer.echo()
     print_rows(_totals(summary))
 
@@ -75,7 +75,7 @@ def _print_flash(summary: ModelSummary) -> None:
     if not summary.flash:
         raise UsageError(f"'{summary.name}' is not converted: nothing of it lies in flash", hint="edge-sv build it")
     for table in summary.flash.values():
-        out_console().print(_bytes_table(table))
+        print_table(_bytes_table(table))
         typer.echo()
     print_rows(_totals(summary))
 

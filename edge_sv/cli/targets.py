@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 from rich.table import Table
 
-from edge_sv.cli.output import JsonOption, out_console, print_json
+from edge_sv.cli.output import JsonOption, print_json, print_table
 from edge_sv.package.target import Target, list_targets
 
 
@@ -27,9 +27,9 @@ def command(json_output: JsonOption = False) -> None:
     if json_output:
         print_json({"targets": [target.to_dict() for target in targets]})
         return
-    out_console().print(_families([target for target in targets if target.emulator is None]))
+    print_table(_families([target for target in targets if target.emulator is None]))
     typer.echo()
-    out_console().print(_boards([target for target in targets if target.emulator is not None]))
+    print_table(_boards([target for target in targets if target.emulator is not None]))
 
 
 def _families(targets: Sequence[Target]) -> Table:

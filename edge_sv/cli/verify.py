@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from edge_sv.audio.recording import read_speech
+from edge_sv.cli.choices import parse_choice
 from edge_sv.cli.microphone import MicOption, listen
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.errors import UsageError
-from edge_sv.scoring.scores import Scoring
+from edge_sv.scoring.scores import Scoring, ScoringKind
 from edge_sv.verification.verifier import Decision, Verifier, open_verifier
 from edge_sv.verification.voice_print import load_print
 
@@ -27,6 +28,9 @@ def command(
     model: Annotated[str, typer.Option(help="The model that made the print.")] = "resnet-nano",
     runtime: Annotated[str | None, typer.Option(help="tflite (default), tflm, c or keras.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Accept from this score on, not from the model's.")] = None,
+    scoring: Annotated[
+        str | None, typer.Option(help="cosine or as_norm; default: the model's own.", show_default=False)
+    ] = None,
     mic: MicOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -38,12 +42,15 @@ def command(
     Examples:
       edge-sv verify ada.print who.wav
       edge-sv verify ada.print who.wav --threshold 0.6 --json
+      edge-sv verify ada.print who.wav --scoring as_norm --threshold 3.5
+      sox who.mp3 -t wav - | edge-sv verify ada.print -
       edge-sv verify ada.print --mic 5
     """
     if (recording is None) == (mic is None):
         raise UsageError("verify takes one recording", hint="give a file, or --mic SECONDS")
     voice_print = load_print(print_file)
-    verifier = open_verifier(model, runtime=runtime, threshold=threshold)
+    kind = parse_choice("scoring", scoring, ScoringKind)
+    verifier = open_verifier(model, runtime=runtime, threshold=threshold, scoring=kind)
     rate = verifier.embedder.features.sample_rate
     if recording is not None:
         pcm = read_speech([recording], sample_rate=rate)

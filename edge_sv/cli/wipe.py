@@ -9,7 +9,7 @@ import typer
 
 from edge_sv.cli.output import JsonOption, print_json, print_rows
 from edge_sv.errors import DataError
-from edge_sv.verification.voice_print import is_print, wipe_print
+from edge_sv.verification.voice_print import is_print, locked_print, wipe_print
 
 
 def command(
@@ -28,8 +28,9 @@ def command(
     for path in print_files:
         if not is_print(path):
             raise DataError(f"{path} is not a voice print", hint="nothing was wiped")
-    for path in print_files:
-        wipe_print(path)
+    for path in dict.fromkeys(print_files):
+        with locked_print(path):
+            wipe_print(path)
     if json:
         print_json({"wiped": [str(path) for path in print_files]})
     else:

@@ -59,7 +59,7 @@ def plan_widths(
         crops: (n, frames, num_mels, 1) of speech to measure sensitivities on.
         source: where they come from, for the plan.
         cache: folder for sensitivities: they are kept, and a killed search goes on from them.
-        progress: told of the search.
+        progress: called as the search goes on.
 
     Raises:
         UsageError: a rule matches no layer or one that cannot be compressed, or a budget that no plan keeps, or all do.
@@ -83,14 +83,18 @@ def plan_widths(
     }
     method = f"{mixed.sensitivity}, {len(crops)} crops of {source}"
     budget = mixed.budget or fixed + _mean_bytes(model, rules, mixed)
-    plan = allocate(choices, fixed=fixed, budget=budget, method=method)
-    if set(plan.bits.values()) == {CONVERTER_BITS}:
+    allocation = allocate(choices, fixed=fixed, budget=budget, method=method)
+    _refuse_no_compression(allocation, recipe)
+    return allocation
+
+
+def _refuse_no_compression(allocation: BitAllocation, recipe: CompressionRecipe) -> None:
+    if set(allocation.bits.values()) == {CONVERTER_BITS}:
         raise UsageError(
-            f"a budget of {plan.budget:,} bytes leaves all layers of '{recipe.name}' at {CONVERTER_BITS} bits",
-            details={"all at 8 bits": f"{plan.total_bytes:,} bytes"},
+            f"a budget of {allocation.budget:,} bytes leaves all layers of '{recipe.name}' at {CONVERTER_BITS} bits",
+            details={"all at 8 bits": f"{allocation.total_bytes:,} bytes"},
             hint="give a smaller --budget, or build with --recipe static_wi8_ai8",
         )
-    return plan
 
 
 def mixed_method(model: tf_keras.Model, recipe: CompressionRecipe, widths: BitAllocation, *, epochs: int) -> MixedForm:

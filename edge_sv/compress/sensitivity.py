@@ -86,7 +86,7 @@ def measure_hessian(
         rounded: layer -> bits -> its kernel at these bits.
         crops: (n, frames, num_mels, 1).
         journal: of this net and these crops.
-        progress: told of every probe.
+        progress: called for every probe.
 
     Returns:
         layer -> bits -> sensitivity.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 
 from edge_sv.artifacts.artifact import ModelArtifact
@@ -16,7 +16,7 @@ from edge_sv.runtimes.generated_c import CompiledDevice, CompiledSpeakerNet
 from edge_sv.runtimes.host_compiler import compile_library
 from edge_sv.system.array_types import Float32, Int16
 from edge_sv.system.code_version import code_identity
-from edge_sv.system.files import sha256_file
+from edge_sv.system.files import read_file, sha256_file
 
 SOURCE_FOLDERS = ("include", "src")
 
@@ -43,21 +43,19 @@ class CompiledEmbedder(IntegerEmbedder):
         prefix: str = DEFAULT_PREFIX,
         cache: Path | None = None,
     ) -> None:
-        path = compile_library(files, cache=cache)
-        library = ctypes.CDLL(str(path))
-        net, self._device = CompiledSpeakerNet(library, prefix), CompiledDevice(library, prefix)
+        self._library, self._prefix = compile_library(files, cache=cache), prefix
+        net = CompiledSpeakerNet(self._library, prefix)
         if net.model_sha256 != artifact.sha256:
             raise DataError(
                 f"the generated code is not of model '{artifact.name}'",
                 details={"got": net.model_sha256, "wanted": artifact.sha256},
             )
         super().__init__(artifact, net)
-        self._library_sha256 = sha256_file(path)
 
     @property
     def sources_sha256(self) -> str:
         """See `Embedder.sources_sha256`: of the compiled library and of the code that calls it."""
-        return code_identity(CompiledDevice.__module__, libraries=("numpy",), options=[self._library_sha256])
+        return code_identity(CompiledDevice.__module__, libraries=("numpy",), options=[sha256_file(self._library)])
 
     def embed(self, pcm: Int16) -> Float32:
         """Embed a recording by the device's runtime, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
@@ -68,6 +66,10 @@ class CompiledEmbedder(IntegerEmbedder):
         """
         check_pcm(pcm)
         return self._device.embed(pcm)
+
+    @cached_property
+    def _device(self) -> CompiledDevice:
+        return CompiledDevice(self._library, self._prefix)
 
 
 def compile_package(package: DevicePackage, *, cache: Path | None = None) -> CompiledEmbedder:
@@ -86,4 +88,4 @@ def compile_package(package: DevicePackage, *, cache: Path | None = None) -> Com
 def package_sources(package: DevicePackage) -> dict[str, bytes]:
     """Read a package's sources, path -> content."""
     names = [name for name in package.manifest.files or {} if name.split("/")[0] in SOURCE_FOLDERS]
-    return {name: (package.path / name).read_bytes() for name in names}
+    return {name: read_file(package.path / name) for name in names}

@@ -18,12 +18,14 @@ from edge_sv.errors import DataError
 from edge_sv.frontend.features import check_pcm
 from edge_sv.package.cortex_m import SMALL_SOURCES
 from edge_sv.system.array_types import Float32, Int8, Int16
+from edge_sv.system.files import read_file
 
 STACK_BYTES = 4096
 """Room for a package's stack; nets and runtime take about 1 KB."""
 _FLASH_FILE, _FLASH_BYTES = "flash.bin", 2 * 4096
 """The emulated flash for voice prints, as board_port.h lays it out."""
 _RECORDING, _SCRIPT = "recording.pcm", "script.bin"
+_COUNTED = re.compile(r"\S+ (\d{1,18})\n\S+ (\d{1,18})\n")
 _OPERATOR = re.compile(r"^operator (\d+) (\d+)$", re.MULTILINE)
 
 
@@ -113,7 +115,7 @@ class EmulatedDevice:
     def run_vectors(self, segments: Int8) -> Int8:
         """Run the net alone: (num_segments, frames, num_mels) int8 -> (num_segments, embedding_dim) int8."""
         self._run(["vectors", str(len(segments))], {"input.bin": segments.tobytes()})
-        return self._read("output.bin").reshape(len(segments), self._embedding_dim)
+        return _shaped(self._read("output.bin"), (len(segments), self._embedding_dim))
 
     def embed(self, pcm: Int16) -> EmulatedEmbedding:
         """Embed a recording, (num_samples,) int16.
@@ -122,17 +124,22 @@ class EmulatedDevice:
             DataError: the device refuses it, or crashed.
         """
         self._run(["embed", _RECORDING], {_RECORDING: _pcm_bytes(pcm)})
-        outputs = self._read("output.bin").reshape(-1, self._embedding_dim)
+        values = self._read("output.bin")
+        outputs = _shaped(values, (len(values) // self._embedding_dim, self._embedding_dim))
         frames = self._read("frames.bin")[: len(outputs) * math.prod(self._shape)]
+        embedding = _shaped(self._read("embedding.bin"), (self._embedding_dim, 4)).view("<f4").reshape(-1)
         return EmulatedEmbedding(
-            frames=frames.reshape(-1, *self._shape), outputs=outputs, embedding=self._read("embedding.bin").view("<f4")
+            frames=_shaped(frames, (len(outputs), *self._shape)), outputs=outputs, embedding=embedding
         )
 
     def measure(self, pcm: Int16) -> Instructions:
         """Count the instructions of a recording, (num_samples,) int16; the same each time."""
         run = self._run(["measure", _RECORDING], {_RECORDING: _pcm_bytes(pcm)})
         self.stack_bytes = max(self.stack_bytes, run.stack_bytes)
-        total, features = (int(line.split()[1]) for line in run.output.splitlines()[:2])
+        counted = _COUNTED.match(run.output)
+        if counted is None:
+            raise DataError("the program counted nothing", details={"got": run.output.strip()[-80:] or "no output"})
+        total, features = map(int, counted.groups())
         return Instructions(features, total - features, len(pcm) / self._sample_rate)
 
     def count_operators(self, pcm: Int16) -> dict[int, int]:
@@ -161,7 +168,10 @@ class EmulatedDevice:
         return run
 
     def _read(self, name: str) -> Int8:
-        return np.frombuffer((self._folder / name).read_bytes(), np.int8)
+        try:
+            return np.frombuffer(read_file(self._folder / name), np.int8)
+        except OSError as error:
+            raise DataError(f"the program did not write {name}", details={"got": error.strerror or ""}) from error
 
     def _build(self, name: str, defines: Mapping[str, str | int]) -> Program:
         folder = self._folder / name
@@ -176,6 +186,13 @@ class EmulatedDevice:
             header=f"{self._source.prefix}_config.h",
             defines=defines,
         )
+
+
+def _shaped(values: Int8, shape: tuple[int, ...]) -> Int8:
+    """Return what a program wrote as an array of the shape that it should have."""
+    if values.size != math.prod(shape):
+        raise DataError("the program wrote another number of values", details={"got": f"{values.size} for {shape}"})
+    return values.reshape(shape)
 
 
 def operator_counts(output: str) -> dict[int, int]:

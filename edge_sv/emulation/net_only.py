@@ -1,4 +1,4 @@
-"""A bare net's package on an emulated board: its golden vectors, and what they cost."""
+"""A net-only package on an emulated board: its golden vectors, and what they cost."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from edge_sv.emulation.report import Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
 from edge_sv.package.manifest import GeneratedPart, Port
 from edge_sv.package.read import DevicePackage
+from edge_sv.system.files import read_file
 from edge_sv.tflite.layer_cost import LayerProfile
 
 FLOAT_ULPS = 4
@@ -26,12 +27,12 @@ _INFERENCE = re.compile(r"^inference (\d+)$", re.MULTILINE)
 
 
 def emulate_net_only(package: DevicePackage, board: Board, *, listen: Callable[[str], None]) -> Emulation:
-    """Run a bare net's golden vectors on an emulated board.
+    """Run a net-only package's golden vectors on an emulated board.
 
     Args:
         package: of kind cortex-m.
         board: where it runs.
-        listen: told what is being done.
+        listen: called with what is being done.
 
     Raises:
         UsageError: the package holds no generated code.
@@ -145,6 +146,6 @@ def _bytes(port: Port) -> int:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error

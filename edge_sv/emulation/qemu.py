@@ -1,4 +1,8 @@
-"""Run a program on the emulated board."""
+"""Run a program on the emulated board, confined: what it is made of may be hostile.
+
+A program reaches this computer's files by semihosting. QEMU therefore runs in a process that may read the system's
+libraries and write the program's folder, and nothing else; it has no network and starts no other program.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,21 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import IO
 
 from edge_sv.emulation.board import Board
 from edge_sv.emulation.program import COMPILE_FLAGS, STACK_BYTES, Program, build_program
 from edge_sv.emulation.tools import find_tool
 from edge_sv.errors import DataError
+from edge_sv.system.sandbox import SYSTEM_FOLDERS, Limits, clean_environment, confined_command
 
 QEMU = "qemu-system-arm"
 TIMEOUT_S = 600.0
+MEMORY_BYTES = 8 << 30
+FILE_BYTES = 256 << 20
+"""What QEMU may use, and how large a file that it writes may become, its output among them."""
 FAULT = 99
 _FIGURES = re.compile(r"\nemulator: instructions (\d+)\nemulator: stack (\d+)\n$")
 
@@ -81,34 +91,30 @@ def run_firmware(
 
 
 def run_program(
-    program: Program, *, arguments: Sequence[str] = (), folder: Path, timeout_s: float = TIMEOUT_S
+    program: Program, *, arguments: Sequence[str] = (), folder: Path, timeout_s: float | None = None
 ) -> FirmwareRun:
-    """Run a program; it reads and writes files in `folder`.
+    """Run a program; it reads and writes files in `folder`, and has `timeout_s`, or `TIMEOUT_S`, to end.
 
     Raises:
         ToolMissing: the emulator is not installed.
         DataError: the program crashed or did not end.
     """
-    words = ["program", *arguments]
-    command = [
-        *(find_tool(QEMU), "-M", program.board.machine_name, "-kernel", str(program.elf.resolve())),
-        *("-display", "none", "-monitor", "none", "-serial", "null", "-icount", "shift=0"),
-        *("-chardev", "stdio,id=output", "-semihosting-config"),
-        "enable=on,target=native,chardev=output," + ",".join(f"arg={word.replace(',', ',,')}" for word in words),
-    ]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DataError(f"the program on '{program.board.name}' did not end within {timeout_s:.0f} s") from error
+    command, timeout_s = _command_line(program, ["program", *arguments]), timeout_s or TIMEOUT_S
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        try:
+            code = subprocess.run(
+                confined_command(command, _limits(program.elf, folder)),
+                cwd=folder,
+                env=clean_environment(folder.resolve()),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=complaints,
+                timeout=timeout_s,
+                check=False,
+            ).returncode
+        except subprocess.TimeoutExpired as error:
+            raise DataError(f"the program on '{program.board.name}' did not end within {timeout_s:.0f} s") from error
+        done = subprocess.CompletedProcess(command, code, _text(output), _text(complaints))
     figures = _FIGURES.search(done.stdout)
     if figures is None:
         raise _crashed(program.board, done)
@@ -121,6 +127,35 @@ def run_program(
         flash_bytes=program.flash_bytes,
         ram_bytes=program.ram_bytes,
     )
+
+
+def _command_line(program: Program, words: Sequence[str]) -> list[str]:
+    return [
+        *(find_tool(QEMU), "-M", program.board.machine_name, "-kernel", str(program.elf.resolve())),
+        *("-display", "none", "-monitor", "none", "-serial", "null", "-icount", "shift=0", *_no_other_programs()),
+        *("-chardev", "stdio,id=output", "-semihosting-config"),
+        "enable=on,target=native,chardev=output," + ",".join(f"arg={word.replace(',', ',,')}" for word in words),
+    ]
+
+
+def _limits(elf: Path, folder: Path) -> Limits:
+    """Let QEMU read what it consists of and the program, and write the program's folder."""
+    installed = Path(find_tool(QEMU)).resolve().parents[1]
+    read = (*SYSTEM_FOLDERS, *(str(installed / name) for name in ("bin", "lib", "share")), str(elf.resolve()))
+    return Limits(MEMORY_BYTES, file_bytes=FILE_BYTES, read=read, write=(str(folder.resolve()), "/dev/null"))
+
+
+@cache
+def _no_other_programs() -> tuple[str, ...]:
+    """Return QEMU's option that refuses to start programs, which a semihosting call asks for, where it has one."""
+    told = subprocess.run([find_tool(QEMU), "--help"], capture_output=True, text=True, errors="replace", check=False)
+    known = "\n-sandbox on" in told.stdout
+    return ("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny") if known else ()
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode(errors="replace")
 
 
 def _crashed(board: Board, done: subprocess.CompletedProcess[str]) -> DataError:

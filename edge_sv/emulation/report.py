@@ -13,6 +13,8 @@ INSTRUCTIONS_PER_CYCLE = 1.0
 """Assumed where instructions become time: what simple loops reach on a Cortex-M4 without wait states. A Cortex-M7 does
 better, slow flash without a cache does worse."""
 
+SECOND_OF_SPEECH = "second of speech"
+
 
 @dataclass(frozen=True)
 class OperatorCost:
@@ -22,7 +24,7 @@ class OperatorCost:
         number: its place in the model.
         name: its layer.
         kind: as the TensorFlow Lite schema names it.
-        instructions: per second of speech; of a bare net: per invocation.
+        instructions: per second of speech; of a net-only package: per invocation.
         macs: multiply-accumulates of one invocation.
     """
 
@@ -81,6 +83,11 @@ class Emulation:
         """Estimate times from instructions; see `INSTRUCTIONS_PER_CYCLE`."""
         rate = self.board.clock_hz * INSTRUCTIONS_PER_CYCLE / 1000
         return {name: count / rate for name, count in self.instructions.items()}
+
+    @property
+    def slower_than_real_time(self) -> bool:
+        """Whether a second of speech takes more than a second; False for a net alone, which knows no seconds."""
+        return self.per == SECOND_OF_SPEECH and self.milliseconds()["total"] > 1000
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `edge-sv emulate --json` prints."""

@@ -30,15 +30,15 @@ def emulate(
     """Run a package on an emulated board: its golden vectors, and recordings where it takes any.
 
     Args:
-        package: a speaker net's of any kind, or a bare net's.
+        package: a speaker net's of any kind, or a net-only one.
         board: where it runs.
         enroll: recordings of one voice.
         verify: recordings to compare with it.
         tflm: a folder with TensorFlow Lite Micro's headers and library, to run a tflite-micro package by its own glue.
-        listen: told what is being done.
+        listen: called with what is being done.
 
     Raises:
-        UsageError: there is something to verify and nothing to enroll, or recordings for a bare net or with
+        UsageError: there is something to verify and nothing to enroll, or recordings for a net-only package or with
             `tflm`; or `tflm` does not exist, or the package is not a tflite-micro one.
         DoesNotFit: the package is larger than the board.
         DataError: it cannot be compiled, crashed, or refuses a recording; `tflm` lacks headers or library.
@@ -51,7 +51,7 @@ def emulate(
     if package.speaker is not None:
         return emulate_speaker(package, board, enroll=enroll, verify=verify, listen=listen)
     if enroll or verify:
-        raise UsageError(f"{package.path} holds a bare net, which takes no recordings")
+        raise UsageError(f"{package.path} holds a net without a front end, which takes no recordings")
     return emulate_net_only(package, board, listen=listen)
 
 

@@ -14,13 +14,14 @@ from edge_sv.emulation.board import Board
 from edge_sv.emulation.device import EmulatedDevice, Source
 from edge_sv.emulation.line_protocol import Exchange, Verified, make_script, read_answers, read_decision, reason
 from edge_sv.emulation.reference import Difference, ExpectedDevice, count_differences
-from edge_sv.emulation.report import Emulation, OperatorCost
+from edge_sv.emulation.report import SECOND_OF_SPEECH, Emulation, OperatorCost
 from edge_sv.errors import DataError, UsageError
 from edge_sv.package import cortex_m
 from edge_sv.package.manifest import GeneratedPart
 from edge_sv.package.read import DevicePackage
 from edge_sv.plugins.generator import DEFAULT_PREFIX, CodeOptions
-from edge_sv.system.array_types import Int8, Int16
+from edge_sv.system.array_types import Int16
+from edge_sv.system.npz import read_array
 
 _VOICE = "voice"
 
@@ -45,7 +46,7 @@ def emulate_speaker(
         board: where it runs.
         enroll: recordings of one voice.
         verify: recordings to compare with it.
-        listen: told what is being done.
+        listen: called with what is being done.
 
     Raises:
         UsageError: there is something to verify and nothing to enroll.
@@ -78,7 +79,7 @@ def emulate_speaker(
         plan=source.plan,
         differences=(*golden, *differences),
         instructions=cost.per_second(),
-        per="second of speech",
+        per=SECOND_OF_SPEECH,
         measured=measured,
         code_bytes=device.program.code_bytes,
         flash_bytes=device.program.flash_bytes,
@@ -121,7 +122,7 @@ def _check_golden(package: DevicePackage, device: EmulatedDevice, listen: Callab
     for golden in package.manifest.golden:
         listen(f"golden vector {golden.name}")
         place = package.path / "golden" / golden.name
-        inputs, outputs = (_load(place / f"{name}.npy") for name in ("input", "output"))
+        inputs, outputs = (read_array(place / f"{name}.npy", np.int8) for name in ("input", "output"))
         wrong = count_differences(device.run_vectors(inputs), outputs)
         found.append(Difference(f"golden/{golden.name}", frames=0, outputs=wrong, embedding=0))
     return found
@@ -165,10 +166,3 @@ def _operator_costs(artifact: ModelArtifact, counts: Mapping[int, int], seconds:
         OperatorCost(number, layer.name, layer.kind, round(counts.get(number, 0) / seconds), layer.macs)
         for number, layer in enumerate(artifact.layers)
     )
-
-
-def _load(path: Path) -> Int8:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), np.int8)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error

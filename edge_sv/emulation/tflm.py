@@ -21,6 +21,8 @@ from edge_sv.emulation.tools import run_tool
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package.read import DevicePackage
 from edge_sv.system.array_types import Int8
+from edge_sv.system.files import read_file
+from edge_sv.system.npz import read_array
 
 CXX_COMPILER = "arm-none-eabi-g++"
 CXX_INSTALL = "sudo apt-get install --no-install-recommends gcc-arm-none-eabi libstdc++-arm-none-eabi-newlib"
@@ -53,7 +55,7 @@ def emulate_tflm(package: DevicePackage, board: Board, tflm: Path, *, listen: Ca
         package: of kind tflite-micro.
         board: where it runs.
         tflm: a folder with TensorFlow Lite Micro's headers and its library for the board's core.
-        listen: told what is being done.
+        listen: called with what is being done.
 
     Raises:
         UsageError: the package is of another kind, or the folder does not exist.
@@ -71,7 +73,7 @@ def emulate_tflm(package: DevicePackage, board: Board, tflm: Path, *, listen: Ca
     check_cxx(board)
     names = [golden.name for golden in package.manifest.golden]
     places = [package.path / "golden" / name for name in names]
-    inputs = [_load(place / "input.npy") for place in places]
+    inputs = [read_array(place / "input.npy", np.int8) for place in places]
     with tempfile.TemporaryDirectory(prefix="edge-sv-emulate-") as name:
         folder = Path(name)
         listen("compile")
@@ -82,7 +84,7 @@ def emulate_tflm(package: DevicePackage, board: Board, tflm: Path, *, listen: Ca
             listen(f"golden vector {place.name}")
             run, answer = _run(program, given, folder)
             stack_bytes = max(stack_bytes, run.stack_bytes)
-            wrong = count_differences(answer, _load(place / "output.npy").reshape(-1))
+            wrong = count_differences(answer, read_array(place / "output.npy", np.int8).reshape(-1))
             differences.append(Difference(f"golden/{place.name}", frames=0, outputs=wrong, embedding=0))
         listen("count instructions")
         inference, arena = _figures(_run(program, inputs[0][:1], folder)[0])
@@ -177,7 +179,7 @@ def _run(program: Program, segments: Int8, folder: Path) -> tuple[FirmwareRun, I
     if run.exit_code != 0:
         got = run.output.strip().removeprefix("error ") or f"exit code {run.exit_code}"
         raise DataError(f"the package on '{program.board.name}' refused", details={"got": got})
-    return run, np.frombuffer((folder / "output.bin").read_bytes(), np.int8)
+    return run, np.frombuffer(read_file(folder / "output.bin"), np.int8)
 
 
 def _figures(run: FirmwareRun) -> tuple[int, int]:
@@ -192,10 +194,3 @@ def _tflm_core(board: Board) -> str:
     """Name a core as TensorFlow Lite Micro's Makefile does."""
     cpu = board.target.cpu
     return f"{cpu}+fp" if board.target.fpu and cpu in ("cortex-m4", "cortex-m7") else f"{cpu}"
-
-
-def _load(path: Path) -> Int8:
-    try:
-        return np.asarray(np.load(path, allow_pickle=False), np.int8)
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error

@@ -7,12 +7,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_sv.errors import ToolMissing
+from edge_sv.errors import DataError, ToolMissing
 
 INSTALL = (
     "sudo apt-get install --no-install-recommends qemu-system-arm gcc-arm-none-eabi libnewlib-arm-none-eabi, "
     "or scripts/install-tools"
 )
+TIMEOUT_S = 600
 PURPOSE = {"qemu-system-arm": "emulate a Cortex-M", "arm-none-eabi-gcc": "compile for a Cortex-M"}
 
 
@@ -35,8 +36,19 @@ def tools_missing() -> list[str]:
 
 
 def run_tool(command: Sequence[str | Path], *, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program in a folder; its answer and its complaints come back as text."""
+    """Run a program in a folder; its answer and its complaints come back as text.
+
+    Raises:
+        ToolMissing: it is not installed.
+        DataError: it does not come to an end.
+    """
     name, *arguments = map(str, command)
-    return subprocess.run(
-        [find_tool(name), *arguments], cwd=folder, capture_output=True, text=True, errors="replace", check=False
-    )
+    whole = [find_tool(name), *arguments]
+    try:
+        return subprocess.run(
+            whole, cwd=folder, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_S
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DataError(
+            f"{name} did not come to an end within {TIMEOUT_S} s", details={"got": arguments[-1]}
+        ) from error

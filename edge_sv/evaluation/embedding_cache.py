@@ -27,11 +27,6 @@ READING = ("edge_sv.audio.noisy_copy", "edge_sv.audio.recording")
 LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 
 
-def default_cache_folder() -> Path:
-    """Return `$XDG_CACHE_HOME/edge-sv`, else `~/.cache/edge-sv`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-sv"
-
-
 class EmbeddingCache:
     """A folder with one SQLite file; every embedding is on disk as soon as it is put, whole or not at all.
 

@@ -47,7 +47,7 @@ class Evaluation:
         recordings: how many different ones.
         speakers: how many, as far as the ids tell.
         eer: equal error rate; see `metrics.eer` for its interpolation.
-        eer_ci: its 95 % bootstrap interval by speaker; None when the ids do not tell speakers.
+        eer_ci: its 95 % bootstrap interval by speaker; None without speaker labels.
         eer_threshold: score where both error rates are nearest to each other.
         min_dcf: p_target -> lowest normalized detection cost.
         min_dcf_ci: p_target -> its interval.
@@ -164,8 +164,7 @@ def compute_evaluation(
         kind: how the scores were made.
         threshold: the model's own; None: decide at this list's EER threshold.
     """
-    labels = trials.labels
-    eer_threshold = metrics.eer_threshold(scores, labels)
+    labels, eer_threshold = trials.labels, metrics.eer_threshold(scores, trials.labels)
     decided = eer_threshold if threshold is None else threshold
     false_accept, false_reject = metrics.error_rates(scores, labels, decided)
     intervals = _intervals(scores, labels, trials, speakers)
@@ -176,7 +175,7 @@ def compute_evaluation(
         recordings=len(trials.recordings),
         speakers=len({speakers[name] for name in trials.recordings}),
         eer=metrics.eer(scores, labels),
-        eer_ci=intervals["eer"] if intervals else None,
+        eer_ci=intervals.get("eer"),
         eer_threshold=eer_threshold,
         min_dcf={str(p): metrics.min_dcf(scores, labels, p) for p in P_TARGETS},
         min_dcf_ci={str(p): intervals[str(p)] for p in P_TARGETS} if intervals else None,
@@ -193,10 +192,10 @@ def compute_evaluation(
 
 def _intervals(
     scores: Float32, labels: npt.NDArray[np.bool_], trials: TrialList, speakers: Mapping[str, str]
-) -> dict[str, tuple[float, float]] | None:
+) -> dict[str, tuple[float, float]]:
     sides = ([speakers[trial.enroll] for trial in trials], [speakers[trial.test] for trial in trials])
     if any((a == b) != label for a, b, label in zip(*sides, labels, strict=True)):
-        return None
+        return {}
     statistics = {"eer": metrics.eer_of_points, **{str(p): metrics.dcf_of_points(p) for p in P_TARGETS}}
     return metrics.bootstrap_by_speaker(scores, labels, speakers=sides, statistics=statistics)
 
@@ -212,9 +211,7 @@ def embed_recordings(
 ) -> dict[str, Float32]:
     """Embed every recording once.
 
-    Every recording counts: none is refused for holding little speech. Worker processes rather than threads: the front
-    end is numpy, and TensorFlow Lite Micro's interpreter keeps Python's lock while it runs. They start afresh, because
-    TensorFlow does not survive a fork.
+    Every recording counts: none is refused for holding little speech.
 
     Args:
         embedder: an embedder, used in this process alone; or a function that opens one, which must pickle, so that
@@ -236,14 +233,8 @@ def embed_recordings(
     keys = {name: worker.key(name, paths) for name, paths in files.items()} if cache else {}
     done = {name: vector for name, key in keys.items() if cache and (vector := cache.get(key)) is not None}
     todo = [(name, tuple(paths)) for name, paths in files.items() if name not in done]
-    jobs = min(jobs or len(os.sched_getaffinity(0)), len(todo))
     report_progress(progress, len(done), len(files))
-    if factory and jobs > 1 and len(todo) >= _WORTH_A_POOL:
-        start = functools.partial(_start_worker, factory, noise)
-        arriving: Iterator[tuple[str, Float32]] = map_in_processes(_run_worker, todo, jobs=jobs, start=start)
-    else:
-        arriving = map(worker.embed, todo)
-    for name, vector in arriving:
+    for name, vector in worker.embed_all(todo, factory=factory, jobs=jobs):
         done[name] = vector
         if cache:
             cache.put(keys[name], vector)
@@ -284,6 +275,20 @@ class _Worker:
         if not np.isfinite(vector).all() or not vector.any():
             raise DataError(f"recording {name}: its embedding is zero or not finite", details={"file": str(paths[0])})
         return name, vector
+
+    def embed_all(
+        self, tasks: Sequence[_Task], *, factory: EmbedderFactory | None, jobs: int | None
+    ) -> Iterator[tuple[str, Float32]]:
+        """Embed in processes that each open an embedder of their own, where that is possible and pays; else here.
+
+        Worker processes rather than threads: the front end is numpy, and TensorFlow Lite Micro's interpreter keeps
+        Python's lock while it runs. They start afresh, because TensorFlow does not survive a fork.
+        """
+        jobs = min(jobs or len(os.sched_getaffinity(0)), len(tasks))
+        if factory and jobs > 1 and len(tasks) >= _WORTH_A_POOL:
+            start = functools.partial(_start_worker, factory, self.noise)
+            return map_in_processes(_run_worker, tasks, jobs=jobs, start=start)
+        return map(self.embed, tasks)
 
 
 _worker: _Worker | None = None

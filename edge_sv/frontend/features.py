@@ -169,12 +169,12 @@ def mel_power(pcm: Int16, config: FeatureConfig) -> Float32:
     mels = np.empty((num_frames, config.num_mels), np.float32)
     if num_frames == 0:
         return mels
-    signal = pcm.astype(np.float32) / 32768.0
-    frames = np.lib.stride_tricks.sliding_window_view(signal, config.window_length)[:: config.hop_length]
+    frames = np.lib.stride_tricks.sliding_window_view(pcm, config.window_length)[:: config.hop_length]
     bank = mel_filterbank(config.sample_rate, config.fft_size, config.num_mels, config.fmin_hz, config.fmax_hz)
     for start in range(0, num_frames, _BLOCK_FRAMES):
         block = slice(start, start + _BLOCK_FRAMES)
-        spectrum = np.fft.rfft(frames[block] * hann_window(config.window_length), n=config.fft_size)
+        signal = frames[block].astype(np.float32) / 32768.0
+        spectrum = np.fft.rfft(signal * hann_window(config.window_length), n=config.fft_size)
         mels[block] = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ bank
     return mels
 

@@ -105,20 +105,7 @@ def run_integer(weights: dict[str, npt.NDArray[np.int8]], image: Int8, *, pool_f
     """
 
     def layer(x: Int64, name: str) -> Int64:
-        kernel = weights[f"{name}.w"].astype(np.int64)
-        pad = kernel.shape[2] // 2
-        padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
-        windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], axis=(1, 2))
-        total = np.einsum("ihwkl,oikl->ohw", windows, kernel, optimize=True)
-        total = total + 128 * weights[f"{name}.b"].astype(np.int64)[:, None, None]
-        scaled = total.astype(np.float64) * 2.0 ** float(weights[f"{name}.shift"]) / 128
-        rounded: Int64 = np.clip(np.floor(0.5 + scaled), -128, 127).astype(np.int64)
-        return rounded
-
-    def pool(x: Int64) -> Int64:
-        c, h, w = x.shape
-        pooled: Int64 = x[:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max(axis=(2, 4))
-        return pooled
+        return _run_layer(x, *(weights[f"{name}.{part}"] for part in ("w", "b", "shift")))
 
     def block(x: Int64, stage: int) -> Int64:
         shortcut = x if stage == 1 else layer(x, f"s{stage}sc")
@@ -126,12 +113,34 @@ def run_integer(weights: dict[str, npt.NDArray[np.int8]], image: Int8, *, pool_f
         return np.asarray(np.clip(shortcut + y, 0, 127), np.int64)
 
     x = image[None].astype(np.int64)
-    x = np.maximum(layer(pool(x), "stem"), 0) if pool_first else pool(np.maximum(layer(x, "stem"), 0))
-    x = pool(block(x, 1))
-    x = pool(block(x, 2))
+    x = np.maximum(layer(_pool(x), "stem"), 0) if pool_first else _pool(np.maximum(layer(x, "stem"), 0))
+    x = _pool(block(x, 1))
+    x = _pool(block(x, 2))
     x = block(block(x, 3), 4)
     mean = np.floor(x.sum(axis=(1, 2)) / (x.shape[1] * x.shape[2])).astype(np.int64)
     return layer(mean[:, None, None], "fc")[:, 0, 0].astype(np.int8)
+
+
+def _run_layer(
+    x: Int64, kernel: npt.NDArray[np.int8], bias: npt.NDArray[np.int8], shift: npt.NDArray[np.int8]
+) -> Int64:
+    """Convolve (inputs, height, width) with (outputs, inputs, rows, columns); round half up, saturate to int8."""
+    kernel = kernel.astype(np.int64)
+    pad = kernel.shape[2] // 2
+    padded = np.pad(x, ((0, 0), (pad, pad), (pad, pad)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, kernel.shape[2:], axis=(1, 2))
+    total = np.einsum("ihwkl,oikl->ohw", windows, kernel, optimize=True)
+    total = total + 128 * bias.astype(np.int64)[:, None, None]
+    scaled = total.astype(np.float64) * 2.0 ** float(shift) / 128
+    rounded: Int64 = np.clip(np.floor(0.5 + scaled), -128, 127).astype(np.int64)
+    return rounded
+
+
+def _pool(x: Int64) -> Int64:
+    """Take the largest of each 2 x 2 square."""
+    c, h, w = x.shape
+    pooled: Int64 = x[:, : h // 2 * 2, : w // 2 * 2].reshape(c, h // 2, 2, w // 2, 2).max(axis=(2, 4))
+    return pooled
 
 
 class ReferenceEmbedder:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from edge_sv import __version__
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import MANIFEST_FILE
 from edge_sv.package import manifest as schema
@@ -19,6 +18,7 @@ from edge_sv.plugins.table_writer import compress_tables
 from edge_sv.runtimes.tflm_arena import MEASURED_ON
 from edge_sv.system.bundled import targets_dir
 from edge_sv.system.files import sha256_bytes
+from edge_sv.system.version import __version__
 from edge_sv.tflite.quantization import TensorFormat
 
 MODEL_FILE = "model.tflite"
@@ -48,14 +48,7 @@ def describe(
         schema_version=schema.SCHEMA_VERSION,
         tool=schema.Tool(name="edge_sv", version=__version__),
         target=describe_target(target),
-        model=schema.Model(
-            name=artifact.name,
-            kind=artifact.kind,
-            recipe=artifact.recipe,
-            file=MODEL_FILE,
-            bytes=len(artifact.model),
-            sha256=artifact.sha256,
-        ),
+        model=_model(artifact),
         input=schema.Tensor(dtype="int8", **asdict(formats[0])),
         output=schema.Tensor(dtype="int8", **asdict(formats[1])),
         embedding_dim=artifact.embedding_dim,
@@ -71,11 +64,22 @@ def describe(
         sizes=describe_sizes(footprint),
         layers=tuple(layer.to_dict() for layer in artifact.layers),
         check=None if check is None else json.loads(json.dumps(dict(check))),
-        provenance=json.loads(json.dumps(artifact.provenance)),
+        provenance=json.loads(json.dumps(dict(artifact.provenance.stated))),
         golden=tuple(
             schema.Golden(name=vector.name, source=vector.source, num_segments=vector.num_segments) for vector in golden
         ),
         files=None,
+    )
+
+
+def _model(artifact: ModelArtifact) -> schema.Model:
+    return schema.Model(
+        name=artifact.name,
+        kind=artifact.kind,
+        recipe=artifact.recipe,
+        file=MODEL_FILE,
+        bytes=len(artifact.model),
+        sha256=artifact.sha256,
     )
 
 

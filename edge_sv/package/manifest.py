@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_sv.errors import DataError
 
 SCHEMA_VERSION: Literal[3] = 3
 
 
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
+Shape = tuple[Annotated[int, Field(ge=0, lt=1 << 31)], ...]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
+"""Of a file or folder that becomes part of a path: no folder above it."""
+
+Prefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+"""Of names in C."""
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Tool(_Part):
@@ -30,9 +39,9 @@ class Device(_Part):
     name: str
     package: str
     cpu: str | None
-    clock_hz: int | None
-    flash_bytes: int | None
-    ram_bytes: int | None
+    clock_hz: Count | None
+    flash_bytes: Count | None
+    ram_bytes: Count | None
     fpu: bool | None
 
 
@@ -42,15 +51,15 @@ class Model(_Part):
     name: str
     kind: Literal["tflite"]
     recipe: str
-    file: str
-    bytes: int
+    file: FileName
+    bytes: Count
     sha256: str
 
 
 class Tensor(_Part):
     """The net's input or output: value = scale * (q - zero_point)."""
 
-    shape: tuple[int, ...]
+    shape: Shape
     dtype: Literal["int8"]
     scale: float
     zero_point: int
@@ -59,46 +68,46 @@ class Tensor(_Part):
 class Segments(_Part):
     """How recordings are cut."""
 
-    frames: int
-    hop_frames: int
+    frames: Count
+    hop_frames: Count
 
 
 class CohortPart(_Part):
     """Embeddings for AS-norm."""
 
-    file: str
-    num_speakers: int
+    file: FileName
+    num_speakers: Count
 
 
 class ArenaPart(_Part):
     """Memory for TensorFlow Lite Micro's tensors."""
 
-    bytes: int
-    measured_bytes: int
-    scratch_bytes: int
-    margin_bytes: int
+    bytes: Count
+    measured_bytes: Count
+    scratch_bytes: Count
+    margin_bytes: Count
     measured_on: str
 
 
 class Sizes(_Part):
     """What the package costs on the device, in bytes; None: not known for this kind of package."""
 
-    flash_bytes: int
-    model_bytes: int
-    cohort_bytes: int
-    code_bytes_estimate: int | None
-    ram_bytes: int | None
-    object_bytes: int | None
-    buffer_bytes: int | None
-    state_bytes: int | None = None
+    flash_bytes: Count
+    model_bytes: Count
+    cohort_bytes: Count
+    code_bytes_estimate: Count | None
+    ram_bytes: Count | None
+    object_bytes: Count | None
+    buffer_bytes: Count | None
+    state_bytes: Count | None = None
 
 
 class Port(_Part):
     """An input or output of a net, by its place in the model; `scale` and `zero_point` are null when not quantized."""
 
     name: str
-    shape: tuple[int, ...]
-    dtype: str
+    shape: Shape
+    dtype: Literal["bool", "float32", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]
     scale: float | None
     zero_point: int | None
 
@@ -107,7 +116,7 @@ class PlanPart(_Part):
     """What a plan of the generated code needs; `ram_bytes` is null where the net has no such plan."""
 
     name: str
-    ram_bytes: int | None
+    ram_bytes: Count | None
     note: str
 
 
@@ -117,15 +126,15 @@ class ConstantPart(_Part):
     layer: str
     kind: str
     part: str
-    bits: int
-    bytes: int
+    bits: Count
+    bytes: Count
 
 
 class GeneratedPart(_Part):
     """The net as source code; `constants` is null in packages of version 2."""
 
     generator: str
-    prefix: str
+    prefix: Prefix
     plan: str
     plans: tuple[PlanPart, ...]
     kernels: tuple[str, ...]
@@ -138,19 +147,19 @@ class TablePart(_Part):
     """Weights that are indices and tables of values."""
 
     layer: str
-    bits: int
-    tables: int
-    plain_bytes: int
-    bytes: int
+    bits: Count
+    tables: Count
+    plain_bytes: Count
+    bytes: Count
 
 
 class LookupPart(_Part):
     """Lookup tables in the model, and what the package would be without."""
 
     plain_sha256: str
-    plain_model_bytes: int
-    plain_flash_bytes: int
-    plain_ram_bytes: int
+    plain_model_bytes: Count
+    plain_flash_bytes: Count
+    plain_ram_bytes: Count
     tables: tuple[TablePart, ...]
     skipped: tuple[str, ...]
 
@@ -158,13 +167,13 @@ class LookupPart(_Part):
 class Golden(_Part):
     """A golden vector, files in golden/<name>/."""
 
-    name: str
+    name: FileName
     source: str
-    num_segments: int
+    num_segments: Count
 
 
 class Manifest(_Part):
-    """The whole manifest. A package of a bare net, without a front end, has null for all that a speaker net has."""
+    """The whole manifest. A package of a net alone, without a front end, has null for all that a speaker net has."""
 
     schema_version: Literal[1, 2, 3]
     tool: Tool
@@ -172,7 +181,7 @@ class Manifest(_Part):
     model: Model
     input: Tensor | None
     output: Tensor | None
-    embedding_dim: int | None
+    embedding_dim: Count | None
     embedding_rule: str | None
     features: dict[str, Any] | None
     segments: Segments | None

@@ -1,4 +1,4 @@
-"""The `cortex-m` package of a bare net: any int8 .tflite as generated C99, with golden vectors from random inputs."""
+"""The `cortex-m` package of a net alone: any int8 .tflite as generated C99, with golden vectors from random inputs."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv import __version__
 from edge_sv.errors import DataError
 from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.cortex_m import GENERATOR, describe_generated, render_package
 from edge_sv.package.describe import MODEL_FILE, describe_sizes, describe_target, license_files, seal
-from edge_sv.package.read import DevicePackage, read_package
+from edge_sv.package.read import DevicePackage, package_files, read_package
 from edge_sv.package.target import Target
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet, Port, common_sources, find_generator
 from edge_sv.runtimes.tflm_process import run_isolated
-from edge_sv.system.files import sha256_bytes, write_folder
+from edge_sv.system.files import read_file, sha256_bytes, write_folder
+from edge_sv.system.version import __version__
 from edge_sv.tflite.flatbuffer import operators, parse_model, profile_operators
 from edge_sv.tflite.layer_cost import LayerProfile
 
@@ -88,20 +88,20 @@ def read_net_only(path: Path) -> NetOnlyModel:
         DataError: the file cannot be read.
     """
     try:
-        model = path.read_bytes()
+        model = read_file(path)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     return NetOnlyModel(path.stem, model)
 
 
 def generate_net_only(net: NetOnlyModel, code: CodeOptions) -> GeneratedNet:
-    """Write a bare net as C; errors as `Generator.generate`."""
+    """Write a net alone as C; errors as `Generator.generate`."""
     generator = find_generator(GENERATOR)
     return generator.generate(net.model, prefix=code.prefix, banner=net.banner, speaker=False, plan=code.plan)
 
 
 def measure_net_only(generated: GeneratedNet) -> Footprint:
-    """Say what a bare net costs."""
+    """Say what a net alone costs."""
     return Footprint(generated.constant_bytes, code_bytes=CODE_BYTES, state_bytes=generated.ram_bytes)
 
 
@@ -151,7 +151,7 @@ def write_net_only_package(
         **license_files(),
         **{f"golden/{v.name}/{name}": data for v in vectors for name, data in v.files().items()},
     }
-    write_folder(out, seal(manifest, files))
+    write_folder(out, seal(manifest, files), own=package_files(out, new=files))
     return read_package(out)
 
 

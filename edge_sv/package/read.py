@@ -5,21 +5,25 @@ Needs neither LiteRT nor TensorFlow Lite Micro, so that it works on devices that
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import MANIFEST_ENTRY, MANIFEST_FILE
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.package.manifest import Manifest, parse_manifest
 from edge_sv.scoring.scores import Cohort, Scoring
-from edge_sv.system.files import sha256_bytes
+from edge_sv.system.files import read_file, sha256_bytes
 from edge_sv.tflite import metadata
 from edge_sv.tflite.layer_cost import LayerProfile
 
 COHORT_ENTRY = "edge_sv_cohort"
+SIGNATURE, SIGNATURE_WITHIN = b'"name": "edge_sv"', 120
+"""In the first bytes of every manifest."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,10 @@ class DevicePackage:
     """A package on disk.
 
     Args:
-        path: its folder, or the bare .tflite.
+        path: its folder, or the .tflite alone.
         manifest: what it says of itself.
         model: its .tflite, as it was packaged.
-        speaker: the model as an artifact; None for a bare net, which has no front end.
+        speaker: the model as an artifact; None for a net alone, which has no front end.
     """
 
     path: Path
@@ -62,12 +66,36 @@ def read_package(path: Path) -> DevicePackage:
     """Open a package.
 
     Args:
-        path: its folder, in which the sha256 of every file is checked, or a bare .tflite that carries its manifest.
+        path: its folder, in which the sha256 of every file is checked, or a .tflite alone that carries its manifest.
 
     Raises:
         DataError: a file is missing or damaged (it is named), has no manifest, or was written by a newer version.
     """
     return _read_single_file(path) if path.is_file() else _read_folder(path)
+
+
+def is_package(folder: Path) -> bool:
+    """Tell whether a folder holds a package, be it damaged: whether its manifest begins as this program writes it."""
+    try:
+        return SIGNATURE in read_file(folder / MANIFEST_FILE)[:SIGNATURE_WITHIN]
+    except OSError:
+        return False
+
+
+def package_files(folder: Path, *, new: Collection[str]) -> tuple[str, ...]:
+    """List what belongs to the package in a folder, paths below it.
+
+    Args:
+        folder: which need not be there, or hold a package.
+        new: what will be written there; a package whose manifest is damaged is taken to have had the same files.
+    """
+    if not is_package(folder):
+        return ()
+    try:
+        listed = parse_manifest(read_file(folder / MANIFEST_FILE), folder).files or {}
+    except (OSError, DataError):
+        return (*new, MANIFEST_FILE)
+    return (*listed, MANIFEST_FILE)
 
 
 def _read_folder(folder: Path) -> DevicePackage:
@@ -113,7 +141,7 @@ def _speaker(manifest: Manifest, model: bytes, cohort: bytes | None, source: Pat
             layers=tuple(LayerProfile.from_dict(layer) for layer in manifest.layers),
             scoring=None if manifest.scoring is None else Scoring.from_dict(manifest.scoring),
             cohort=None if cohort is None else Cohort.from_bytes(cohort),
-            provenance=manifest.provenance,
+            provenance=Provenance(manifest.provenance),
         )
     except (TypeError, KeyError, ValueError, EdgeSvError) as error:
         raise _damaged(source, str(error)) from error
@@ -131,7 +159,7 @@ def _checked(folder: Path, name: str, sha256: str) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise DataError(
             f"cannot read {path}",

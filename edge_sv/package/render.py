@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
+from edge_sv.system.templates import TEMPLATE_SUFFIX, Code, open_templates
 
-TEMPLATE_SUFFIX = ".j2"
 _COLUMNS = 110
 
 
@@ -31,13 +31,7 @@ def render_folder(folder: Path, context: Mapping[str, Any]) -> dict[str, bytes]:
     Raises:
         DataError: a template is not one, or uses a name that is not there.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(c_bytes=c_bytes, c_ints=c_ints, c_floats=c_floats, c_float=c_float, c_string=c_string)
+    environment = open_templates(folder, filters={write.__name__: write for write in C_FILTERS})
     files: dict[str, bytes] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
@@ -62,34 +56,38 @@ def _render(environment: jinja2.Environment, name: str, context: Mapping[str, An
         ) from error
 
 
-def c_bytes(data: bytes) -> str:
+def c_bytes(data: bytes) -> Code:
     """Write bytes as the inside of a C initializer."""
     return _rows([f"0x{byte:02x}," for byte in data])
 
 
-def c_ints(values: npt.NDArray[np.integer[Any]]) -> str:
+def c_ints(values: npt.NDArray[np.integer[Any]]) -> Code:
     """Write integers, row-major, as the inside of a C initializer."""
     return _rows([f"{value}," for value in values.ravel().tolist()])
 
 
-def c_floats(values: npt.NDArray[np.floating[Any]]) -> str:
+def c_floats(values: npt.NDArray[np.floating[Any]]) -> Code:
     """Write float32 values, row-major, as the inside of a C initializer; they read back to the same bits."""
     return _rows([f"{c_float(value)}," for value in values.ravel().tolist()])
 
 
-def c_float(value: float) -> str:
+def c_float(value: float) -> Code:
     """Write a float32 constant in C; it reads back to the same bits."""
     text = f"{np.float32(value):.9g}"
-    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
+    return Code(f"{text}f" if "." in text or "e" in text else f"{text}.0f")
 
 
-def c_string(text: str) -> str:
+def c_string(text: str) -> Code:
     """Write a C string literal; bytes beyond ASCII in octal."""
     plain = "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode())
-    return f'"{plain}"'
+    return Code(f'"{plain}"')
 
 
-def _rows(items: list[str]) -> str:
+C_FILTERS = (c_bytes, c_ints, c_floats, c_float, c_string)
+"""What templates may write values with."""
+
+
+def _rows(items: list[str]) -> Code:
     rows: list[str] = []
     row = ""
     for item in items:
@@ -97,4 +95,4 @@ def _rows(items: list[str]) -> str:
             rows.append(row)
             row = ""
         row += f" {item}" if row else f"    {item}"
-    return "\n".join([*rows, row])
+    return Code("\n".join([*rows, row]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tomllib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_sv.errors import DataError, unknown_name
 from edge_sv.system.bundled import targets_dir
+from edge_sv.system.files import read_text
 
 TARGET_FILE = "target.toml"
 PACKAGE_FOLDER = "package"
@@ -84,19 +85,23 @@ class _MachineFile(BaseModel):
     vectors_origin: int | None = Field(default=None, ge=0)
 
 
+_Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+"""A name that becomes part of a command: of a core, a board, a compiler."""
+
+
 class _TargetFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     description: str
-    package: str
-    converter: str
+    package: _Word
+    converter: _Word
     templates: str | None = None
-    cpu: str | None = None
+    cpu: _Word | None = None
     clock_hz: int | None = Field(default=None, gt=0)
     flash_bytes: int | None = Field(default=None, gt=0)
     ram_bytes: int | None = Field(default=None, gt=0)
     fpu: bool | None = None
-    toolchain: str | None = None
-    emulator: str | None = None
+    toolchain: _Word | None = None
+    emulator: _Word | None = None
     machine: _MachineFile | None = None
 
     def to_target(self, name: str) -> Target:
@@ -112,10 +117,10 @@ def read_target(path: Path) -> Target:
         DataError: the file is missing, is not TOML, or has an unknown, missing or impossible field.
     """
     try:
-        target = _TargetFile.model_validate(tomllib.loads(path.read_text())).to_target(path.resolve().parent.name)
+        target = _TargetFile.model_validate(tomllib.loads(read_text(path))).to_target(path.resolve().parent.name)
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not TOML", details={"got": str(error)}) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -22,6 +21,7 @@ from edge_sv.plugins.table_writer import compress_tables
 from edge_sv.runtimes.exact import exact_interpreter
 from edge_sv.system.array_types import Int8
 from edge_sv.system.bundled import targets_dir
+from edge_sv.system.npz import parse_arrays
 from edge_sv.tflite.flatbuffer import parse_model, profile_operators
 from edge_sv.tflite.tflm_operators import convolution_filters, resolver_methods, tensor_formats, used_operators
 
@@ -107,8 +107,7 @@ def cohort_values(artifact: ModelArtifact) -> Int8 | None:
     """
     if artifact.cohort is None or artifact.scoring is None or artifact.scoring.kind != "as_norm":
         return None
-    with np.load(io.BytesIO(artifact.cohort.to_bytes()), allow_pickle=False) as arrays:
-        return np.asarray(arrays["values"], np.int8)
+    return np.asarray(parse_arrays(artifact.cohort.to_bytes(), "the cohort")["values"], np.int8)
 
 
 def _shared_files() -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.kind import find_kind
-from edge_sv.package.read import DevicePackage, read_package
+from edge_sv.package.read import DevicePackage, package_files, read_package
 from edge_sv.package.target import Target
 from edge_sv.plugins.generator import DEFAULT_CODE, CodeOptions
 from edge_sv.system.files import write_folder
@@ -36,7 +36,7 @@ def write_package(
     check: Mapping[str, Any] | None = None,
     code: CodeOptions = DEFAULT_CODE,
 ) -> DevicePackage:
-    """Write a package; same inputs, same bytes. An existing folder is replaced as a whole.
+    """Write a package; same inputs, same bytes. An existing package is replaced; what else lies in its folder stays.
 
     Args:
         artifact: the model.
@@ -57,5 +57,5 @@ def write_package(
     footprint = kind.measure(artifact, code)
     check_budget(artifact, target, footprint, max_flash=max_flash, max_ram=max_ram)
     files = kind.make_files(artifact, target, footprint, check, code)
-    write_folder(out, files)
+    write_folder(out, files, own=package_files(out, new=files))
     return read_package(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,13 +55,6 @@ def check_stage(
         save_artifact(folder / "artifact", checked.artifact)
         (folder / "check.json").write_text(json.dumps(checked.report.to_dict()))
 
-    def place(checked: Checked) -> tuple[Checked, bool]:
-        assert out is not None
-        if _is_there(out, checked.artifact):
-            return checked, False
-        save_artifact(out, checked.artifact)
-        return checked, True
-
     return Stage(
         name="check",
         intent=f"on {request.data}" if request.data else "on the bundled synthetic voices",
@@ -75,8 +69,15 @@ def check_stage(
         make=make,
         read=lambda _, folder: _read(folder),
         note=_note,
-        place=place if out is not None else None,
+        place=functools.partial(_place, out) if out is not None else None,
     )
+
+
+def _place(out: Path, checked: Checked) -> tuple[Checked, bool]:
+    if _is_there(out, checked.artifact):
+        return checked, False
+    save_artifact(out, checked.artifact)
+    return checked, True
 
 
 def strongest_check() -> CheckKind:
@@ -141,13 +142,12 @@ def recorded_check(artifact: ModelArtifact) -> CheckReport:
     Raises:
         DataError: there is none.
     """
-    stated = artifact.provenance.get("check")
-    if not isinstance(stated, dict):
+    if artifact.provenance.check is None:
         raise DataError(
             f"'{artifact.name}' was never checked against its float net",
             hint="put the artifact's folder into the float net's folder, or build from the float net",
         )
-    return CheckReport.from_dict(stated)
+    return artifact.provenance.check
 
 
 def _note(checked: Checked) -> str:

@@ -29,6 +29,7 @@ from edge_sv.evaluation.evaluate import embed_recordings, score_list
 from edge_sv.runtimes.layer_trace import first_difference, layer_losses
 from edge_sv.scoring.metrics import eer
 from edge_sv.scoring.speech_sample import SpeechSample
+from edge_sv.scoring.trials import TrialList
 from edge_sv.system.array_types import Float32
 from edge_sv.system.progress import Steps
 
@@ -80,15 +81,24 @@ def check_artifact(
         cosine_min=min(cosines.values()),
         cosine_mean=float(np.mean(list(cosines.values()))),
         default_kernels_cosine_min=min(_cosines(wanted, default).values()),
-        trials=len(data.trials) if data.trials else 0,
-        targets=int(data.trials.labels.sum()) if data.trials else 0,
-        eer_float=eer(score_list(data.trials, wanted), data.trials.labels) if data.trials else None,
-        eer_int8=eer(score_list(data.trials, got), data.trials.labels) if data.trials else None,
+        **_error_rates(data.trials, wanted, got),
         embeddings=got,
     )
     worst = min(cosines, key=lambda name: cosines[name])
     _apply_gates(report, worst, lambda: _worst_layer(artifact, float_model(), data, worst))
     return report
+
+
+def _error_rates(trials: TrialList | None, wanted: Mapping[str, Float32], got: Mapping[str, Float32]) -> dict[str, Any]:
+    """Measure the EER of the float net and of the converted one; without a trial list there is none."""
+    if not trials:
+        return {"trials": 0, "targets": 0, "eer_float": None, "eer_int8": None}
+    return {
+        "trials": len(trials),
+        "targets": int(trials.labels.sum()),
+        "eer_float": eer(score_list(trials, wanted), trials.labels),
+        "eer_int8": eer(score_list(trials, got), trials.labels),
+    }
 
 
 def compare_with_float(

@@ -21,7 +21,7 @@ from edge_sv.package.manifest import GeneratedPart, Port
 from edge_sv.pipeline.check_conversion import EXACT_RECORDINGS
 from edge_sv.plugins.generator import find_generator
 from edge_sv.runtimes.generated_c import CompiledNet
-from edge_sv.runtimes.host_compiler import load_library
+from edge_sv.runtimes.host_compiler import compile_library
 from edge_sv.runtimes.interpreter import Details, describe_tensor
 from edge_sv.runtimes.tflm_process import trace_isolated
 from edge_sv.scoring.speech_sample import SpeechSample
@@ -57,7 +57,7 @@ def _exact_embedder(artifact: ModelArtifact) -> IntegerEmbedder:
 def check_net_only_package(
     package: DevicePackage, vectors: Sequence[tuple[Arrays, Arrays]], *, cache: Path | None = None
 ) -> int:
-    """Compare a bare net's C with what TensorFlow Lite Micro gave; return the number of vectors, all equal.
+    """Compare a net-only package's C with what TensorFlow Lite Micro gave; return the number of vectors, all equal.
 
     Args:
         package: holds generated code.
@@ -70,7 +70,7 @@ def check_net_only_package(
     """
     generated = _generated(package)
     inputs_of, outputs_of = (_describe(ports) for ports in (generated.inputs, generated.outputs))
-    library = load_library(package_sources(package), cache=cache)
+    library = compile_library(package_sources(package), cache=cache)
     net = CompiledNet(library, generated.prefix, inputs=inputs_of, outputs=outputs_of)
     for number, (inputs, outputs) in enumerate(vectors):
         for got, wanted in zip(net.run(*inputs), outputs, strict=True):

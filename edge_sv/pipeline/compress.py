@@ -50,18 +50,6 @@ def compress_stage(
     speech = speech_inputs(data)
     needs_speech = recipe.fine_tuning is not None or recipe.mixed is not None
 
-    def given(_: None) -> Given[Compressed] | None:
-        if not recipe.compresses:
-            return Given(Compressed(net), f"{recipe.name} leaves the float net as it is")
-        if net is None:
-            if data is None:
-                return Given(Compressed(None), f"{recipe.name}, as it was converted")
-            raise UsageError(f"{request.model.path} has no float net beside it to compress")
-        if data is None and recipe.fine_tuning is not None:
-            folder = _bundled(request, net)
-            return Given(Compressed(folder), f"{recipe.name}, as it came with the model{_allocation_note(folder)}")
-        return None
-
     def make(_: None, folder: Path, scratch: Path) -> None:
         assert net is not None
         compress(request, net, run=scratch, out=folder, steps=steps)
@@ -82,9 +70,24 @@ def compress_stage(
         make=make,
         read=lambda _, folder: _read(folder),
         note=note,
-        given=given,
+        given=lambda _: _given(request),
         place=place if out is not None and recipe.compresses else None,
     )
+
+
+def _given(request: ConversionRequest) -> Given[Compressed] | None:
+    """Find a net that needs no compression: by its recipe, or because its compressed form came with it."""
+    recipe, net = request.recipe, request.model.net
+    if not recipe.compresses:
+        return Given(Compressed(net), f"{recipe.name} leaves the float net as it is")
+    if net is None:
+        if request.data is None:
+            return Given(Compressed(None), f"{recipe.name}, as it was converted")
+        raise UsageError(f"{request.model.path} has no float net beside it to compress")
+    if request.data is None and recipe.fine_tuning is not None:
+        folder = _bundled(request, net)
+        return Given(Compressed(folder), f"{recipe.name}, as it came with the model{_allocation_note(folder)}")
+    return None
 
 
 def compress(request: ConversionRequest, net: Path, *, run: Path, out: Path, steps: Steps | None = None) -> None:

@@ -76,7 +76,7 @@ def _bundled(request: ConversionRequest, converter: Converter, net: Path | None)
     wanted = {"recipe": request.recipe.name, "converter": f"{converter.name} {converter.version}"}
     if net is not None:
         wanted["float_sha256"] = net_sha256(net)
-    got = {**artifact.provenance, "recipe": artifact.recipe}
+    got = {**artifact.provenance.stated, "recipe": artifact.recipe}
     different = [name for name, value in wanted.items() if got.get(name) != value]
     if different:
         raise DataError(

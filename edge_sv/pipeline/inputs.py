@@ -10,6 +10,7 @@ from typing import Any
 from edge_sv.errors import DataError
 from edge_sv.scoring.speech_index import read_index
 from edge_sv.system.bundled import assets_dir
+from edge_sv.system.files import read_file
 from edge_sv.system.stage_cache import folder_sha256
 
 
@@ -32,7 +33,7 @@ def _describe(index: Path) -> list[object]:
     try:
         stats = [file.path.stat() for file in read_index(index)]
         lists = sorted([*index.parent.glob("*/trials_dev.txt"), *index.parent.glob("*/utterances.csv")])
-        texts = [path.read_bytes().decode(errors="backslashreplace") for path in (index, *lists)]
+        texts = [read_file(path).decode(errors="backslashreplace") for path in (index, *lists)]
     except OSError as error:
         raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
     return [texts, [(stat.st_size, stat.st_mtime_ns) for stat in stats]]

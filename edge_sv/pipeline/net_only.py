@@ -24,6 +24,7 @@ from edge_sv.pipeline.request import BuildRequest
 from edge_sv.pipeline.stage import AnyStage, Stage
 from edge_sv.plugins.generator import find_generator
 from edge_sv.system.files import sha256_bytes
+from edge_sv.system.npz import read_arrays
 
 KIND = "cortex-m"
 CODE = ("edge_sv.package.net_only", "edge_sv.pipeline.check_generated_c")
@@ -124,8 +125,7 @@ def _read_vectors(folder: Path) -> Vectors:
     """
     try:
         lines = (folder / "sources.txt").read_text().splitlines()
-        with np.load(folder / "vectors.npz", allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_arrays(folder / "vectors.npz")
     except (OSError, ValueError) as error:
         raise DataError(f"{folder} is damaged", details={"got": str(error)}) from error
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from edge_sv.artifacts.locate import MANIFEST_FILE
-from edge_sv.errors import UsageError
+from edge_sv.errors import DataError, UsageError
 from edge_sv.package import DevicePackage, read_package, write_package
 from edge_sv.package.kind import find_kind
+from edge_sv.package.read import is_package, package_files
 from edge_sv.package.target import template_folder
 from edge_sv.pipeline.check import Checked, artifact_identity
 from edge_sv.pipeline.check_generated_c import check_speaker_package
@@ -89,13 +89,22 @@ def place_at(out: Path) -> Callable[[DevicePackage], tuple[DevicePackage, bool]]
     """
 
     def place(package: DevicePackage) -> tuple[DevicePackage, bool]:
-        if out.is_dir() and folder_sha256(out) == folder_sha256(package.path):
-            return read_package(out), False
-        with atomic_folder(out) as temporary:
+        if (there := _find_same(out, package)) is not None:
+            return there, False
+        with atomic_folder(out, own=package_files(out, new=package.manifest.files or ())) as temporary:
             shutil.copytree(package.path, temporary, dirs_exist_ok=True)
         return read_package(out), True
 
     return place
+
+
+def _find_same(out: Path, package: DevicePackage) -> DevicePackage | None:
+    """Return the package that lies in a folder if it is whole and the same."""
+    try:
+        there = read_package(out) if out.is_dir() else None
+    except DataError:
+        return None
+    return there if there is not None and there.manifest == package.manifest else None
 
 
 def refuse_foreign_folder(out: Path) -> None:
@@ -104,7 +113,7 @@ def refuse_foreign_folder(out: Path) -> None:
     Raises:
         UsageError: `out` is a file, or a folder with other things in it.
     """
-    if not out.exists() or (out / MANIFEST_FILE).is_file():
+    if not out.exists() or is_package(out):
         return
     if not out.is_dir() or any(out.iterdir()):
         raise UsageError(f"{out} exists and is not a package", hint="give --out a new or empty folder")

@@ -215,5 +215,5 @@ def own_recipe(model: LocatedModel) -> CompressionRecipe:
     if model.kind is not ModelKind.ARTIFACT:
         return load_recipe(DEFAULT_RECIPE)
     artifact = load_artifact(model.path)
-    stated = artifact.provenance.get("compression")
+    stated = artifact.provenance.compression
     return parse_recipe(stated, source=str(model.path)) if stated else load_recipe(artifact.recipe)

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.check_report import CheckReport
+from edge_sv.artifacts.provenance import DevelopmentErrors
 from edge_sv.embedders.litert import LiteRTEmbedder
 from edge_sv.evaluation.evaluate import embed_recordings, score_list
 from edge_sv.scoring.metrics import eer, threshold_at_far
@@ -45,12 +46,12 @@ def set_scoring(
     Raises:
         DataError: a recording of the data cannot be used.
     """
-    provenance = {**artifact.provenance, "check": report.to_dict()}
+    provenance = artifact.provenance.with_check(report)
     if data.trials is None:
         return replace(artifact, provenance=provenance)
     cohort = make_cohort(artifact, read_index(index), steps=steps)
     scoring, development = choose_scoring(data.trials, report.embeddings, cohort, kind, false_accept_rate)
-    return replace(artifact, scoring=scoring, cohort=cohort, provenance={**provenance, "development": development})
+    return replace(artifact, scoring=scoring, cohort=cohort, provenance=provenance.with_development(development))
 
 
 def make_cohort(artifact: ModelArtifact, files: list[SpeechFile], *, steps: Steps | None = None) -> Cohort:
@@ -75,13 +76,14 @@ def make_cohort(artifact: ModelArtifact, files: list[SpeechFile], *, steps: Step
 
 def choose_scoring(
     trials: TrialList, embeddings: Mapping[str, Float32], cohort: Cohort, kind: ScoringKind, false_accept_rate: float
-) -> tuple[Scoring, dict[str, object]]:
+) -> tuple[Scoring, DevelopmentErrors]:
     """Set the threshold of a scoring on a development list; return it and what both kinds of scoring reach there."""
     scores = {
         "cosine": score_list(trials, embeddings),
         "as_norm": score_list(trials, embeddings, kind="as_norm", cohort=cohort, top_n=TOP_N),
     }
     threshold = threshold_at_far(scores[kind], trials.labels, false_accept_rate)
-    measured = {f"eer_{name}": eer(values, trials.labels) for name, values in scores.items()}
-    development: dict[str, object] = {"trials": len(trials), "targets": int(trials.labels.sum()), **measured}
+    rates = {name: eer(values, trials.labels) for name, values in scores.items()}
+    targets = int(trials.labels.sum())
+    development = DevelopmentErrors(len(trials), targets, eer_cosine=rates["cosine"], eer_as_norm=rates["as_norm"])
     return Scoring(kind, threshold, false_accept_rate, TOP_N), development

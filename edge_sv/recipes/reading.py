@@ -20,6 +20,7 @@ from edge_sv.recipes.recipe import (
     MixedBitWidths,
     Sensitivity,
 )
+from edge_sv.system.files import read_text
 from edge_sv.system.validation import explain_validation_error
 
 RECIPES_DIR = Path(__file__).resolve().parent / "bundled"
@@ -122,8 +123,8 @@ def read_recipe(path: Path) -> CompressionRecipe:
         UsageError: an unknown key, an impossible value, or rules that contradict each other.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = tomllib.loads(read_text(path))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
     return parse_recipe(values, source=str(path))
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from edge_sv import __version__
 from edge_sv.analysis.compared_models import ComparedModel, find_compared_models, has_tensorflow
 from edge_sv.analysis.languages import compare_languages, read_language_list
 from edge_sv.analysis.probe import probe
@@ -23,6 +22,7 @@ from edge_sv.report.nets import NetFacts, describe_net
 from edge_sv.scoring.speech_index import read_index
 from edge_sv.system.extras import has_extra
 from edge_sv.system.progress import Steps
+from edge_sv.system.version import __version__
 
 SCHEMA_VERSION = 1
 
@@ -87,20 +87,9 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
     places = {form.label: number for number, form in enumerate(forms)}
     compared.sort(key=lambda each: (names.index(each.net), places.get(each.label, -1)))
     runnable = [each for each in compared if each.artifact or has_tensorflow()]
-    sections = _Sections()
-    if len(runnable) < len(compared):
-        sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge-sv[train]')")
-    if not has_extra("plot"):
-        sections.leave_out("plots", "matplotlib is not installed, which draws them (pip install 'edge-sv[plot]')")
     nets = [describe_net([each for each in compared if each.net == name]) for name in names]
-    for net in nets:
-        if net.folder is not None and net.history is None:
-            sections.leave_out("training history", f"no history.csv in {net.folder}")
-    if not forms:
-        sections.leave_out("converted models", "none of the folders holds one (edge-sv convert makes one)")
-    weights = _weights(compared, sections)
-    layers = _layers(compared, request, sections, steps)
-    heard = _hear(runnable, request, sections, cache, steps)
+    sections = _Sections()
+    _leave_out_what_is_missing(sections, nets, forms, all_run=len(runnable) == len(compared))
     return {
         "schema_version": SCHEMA_VERSION,
         "edge_sv": __version__,
@@ -111,11 +100,25 @@ def collect_report(request: Request, *, cache: EmbeddingCache | None = None, ste
         "models": _models(compared, nets, forms),
         "nets": [net.to_dict() for net in nets],
         "forms": [form.to_dict() for form in forms],
-        "weights": weights,
-        "layers": layers,
-        **heard,
+        "weights": _weights(compared, sections),
+        "layers": _layers(compared, request, sections, steps),
+        **_speech_sections(runnable, request, sections, cache, steps),
         "left_out": sections.left_out,
     }
+
+
+def _leave_out_what_is_missing(
+    sections: _Sections, nets: Sequence[NetFacts], forms: Sequence[ConvertedModelFacts], *, all_run: bool
+) -> None:
+    if not all_run:
+        sections.leave_out("float nets", "TensorFlow is not installed, which runs them (pip install 'edge-sv[train]')")
+    if not has_extra("plot"):
+        sections.leave_out("plots", "matplotlib is not installed, which draws them (pip install 'edge-sv[plot]')")
+    for net in nets:
+        if net.folder is not None and net.history is None:
+            sections.leave_out("training history", f"no history.csv in {net.folder}")
+    if not forms:
+        sections.leave_out("converted models", "none of the folders holds one (edge-sv convert makes one)")
 
 
 def _models(
@@ -194,7 +197,7 @@ def _layers(
     return found
 
 
-def _hear(
+def _speech_sections(
     compared: Sequence[ComparedModel],
     request: Request,
     sections: _Sections,

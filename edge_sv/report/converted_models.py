@@ -71,7 +71,7 @@ def describe_converted_model(candidate: ComparedModel, artifact: ModelArtifact) 
     is_package = locate(candidate.path).kind is ModelKind.PACKAGE
     sized = read_package(candidate.path) if is_package else artifact
     tables: Mapping[str, SizeTable] = dict(size_tables(sized).items())
-    bits = _bits(tables)
+    bits, stated = _bits(tables), artifact.provenance.stated
     return ConvertedModelFacts(
         label=candidate.label,
         net=candidate.net,
@@ -82,9 +82,9 @@ def describe_converted_model(candidate: ComparedModel, artifact: ModelArtifact) 
         flash={form: _flash(tables[form]) for form in FACT_NAMES if form in tables},
         bits=bits,
         mean_bits=_mean_bits(bits, artifact),
-        check=artifact.provenance.get("check") or {},
+        check=stated.get("check", {}),
         scoring=None if artifact.scoring is None else artifact.scoring.to_dict(),
-        development=artifact.provenance.get("development") or {},
+        development=stated.get("development", {}),
     )
 
 

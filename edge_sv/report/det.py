@@ -5,7 +5,6 @@ Source: A. Martin et al., "The DET curve in assessment of detection task perform
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -13,37 +12,33 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from edge_sv.errors import ToolMissing
 from edge_sv.scoring.metrics import DetPoints, eer_of_points
+from edge_sv.system.figures import render_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 TICKS_PERCENT = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 40, 60)
 LIMITS_PERCENT = (0.08, 65.0)
 
 
-def det_svg(curves: Mapping[str, DetPoints], *, title: str = "") -> bytes:
+def det_plot(curves: Mapping[str, DetPoints], *, title: str = "", file_format: str = "svg") -> bytes:
     """Draw DET curves, each with its EER marked.
 
     Args:
         curves: label -> operating points.
         title: above the plot; may be empty.
+        file_format: svg, png or pdf.
 
     Returns:
-        An SVG document; text stays text, and nothing in it tells the time.
+        A file's bytes.
 
     Raises:
         ToolMissing: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolMissing("plots need matplotlib", hint="pip install 'edge-sv[plot]'") from error
-    stream = io.BytesIO()
-    with rc_context({"svg.hashsalt": "edge_sv", "svg.fonttype": "none", "font.family": "sans-serif"}):
-        figure = Figure(figsize=(5.6, 5.6), layout="constrained")
+
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot(title=title)
         draw_det_axes(axes)
         for label, points in curves.items():
@@ -52,8 +47,8 @@ def det_svg(curves: Mapping[str, DetPoints], *, title: str = "") -> bytes:
             line.set_label(f"{label}: EER {rate:.2%}")
             axes.plot(*[to_deviates(np.array([rate]))] * 2, marker="o", markersize=5, color=line.get_color())
         axes.legend(loc="upper right", frameon=False)
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": "edge_sv"})
-    return stream.getvalue()
+
+    return render_figure(draw, width=5.6, height=5.6, file_format=file_format)
 
 
 def draw_det_axes(axes: Axes) -> None:

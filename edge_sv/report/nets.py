@@ -111,7 +111,7 @@ def read_history(path: Path) -> dict[str, list[float | None]] | None:
     if not path.is_file():
         return None
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream, restval=""))
         columns = list(rows[0]) if rows else []
         return {name: [_finite(row[name]) for row in rows] for name in columns}

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup, escape
 
 from edge_sv.errors import DataError
@@ -17,6 +16,7 @@ from edge_sv.report.collect import SCHEMA_VERSION
 from edge_sv.report.converted_models import FACT_NAMES
 from edge_sv.report.figures import draw_figures
 from edge_sv.system.files import write_atomic
+from edge_sv.system.templates import open_templates
 
 PAGE_FILE, DOCUMENT_FILE = "report.html", "report.json"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -73,15 +73,7 @@ def render_page(document: Document) -> str:
     """
     if document.get("schema_version") != SCHEMA_VERSION:
         raise DataError(f"the document has schema_version {document.get('schema_version')}, not {SCHEMA_VERSION}")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(_FILTERS)
+    environment = open_templates(TEMPLATES, filters=_FILTERS, trim_blocks=True)
     return environment.get_template("report.html.j2").render(
         report=document,
         figures=draw_figures(document),

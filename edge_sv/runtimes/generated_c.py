@@ -1,22 +1,140 @@
-"""Generated C on this computer: a net's arena and its functions, called through ctypes."""
+"""Generated C on this computer: compiled, and run in a process of its own that can do nothing but compute.
+
+What a library is generated from may be hostile, or the generator wrong. The process has no network, no files but the
+library, bounded memory and bounded time (`edge_sv.system.sandbox`); if it crashes or hangs, that is an error here.
+"""
 
 from __future__ import annotations
 
-import ctypes
+import json
+import signal
+import subprocess
+import tempfile
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
+from edge_sv.runtimes.confined_c import LENGTH_BYTES, REFUSED, VALUES, EsvNet
 from edge_sv.runtimes.interpreter import Details, Values, describe_tensor, fit_inputs
+from edge_sv.system.sandbox import clean_environment, isolated_python
 
-ALIGNMENT = 16
+TIMEOUT_S = 300.0
+"""For an answer; a net takes milliseconds, a recording of an hour some seconds."""
+LONGEST_ANSWER = 1 << 30
+FAR_SIDE = "edge_sv.runtimes.confined_c"
+
+
+class ConfinedLibrary:
+    """A library in a confined process, asked for one thing.
+
+    Args:
+        library: path of a library.
+        kind: what to serve, a name of `confined_c.KINDS`.
+        prefix: of the generated names.
+        options: of that kind.
+        timeout_s: for each answer; None: `TIMEOUT_S`.
+
+    Raises:
+        DataError: the library cannot be loaded, or crashes when it is.
+    """
+
+    def __init__(
+        self,
+        library: Path,
+        kind: str,
+        prefix: str,
+        *,
+        options: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
+        self._home = tempfile.TemporaryDirectory(prefix="edge-sv-", ignore_cleanup_errors=True)
+        asked = {"library": str(library.resolve()), "kind": kind, "prefix": prefix, "options": dict(options or {})}
+        self._process = subprocess.Popen(
+            isolated_python(FAR_SIDE, json.dumps(asked)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=self._home.name,
+            env=clean_environment(self._home.name),
+            start_new_session=True,
+        )
+        self.description = self._exchange(b"")
+
+    def __del__(self) -> None:
+        process = getattr(self, "_process", None)
+        if process is not None:
+            _end(process)
+
+    def run(self, *request: bytes | memoryview) -> bytes:
+        """Ask with some bytes, and return the answer.
+
+        Raises:
+            DataError: the code refuses, crashed, or did not come to an end.
+        """
+        length = sum(len(part) for part in request).to_bytes(LENGTH_BYTES, "little")
+        return self._exchange(length, *request)
+
+    def _exchange(self, *parts: bytes | memoryview) -> bytes:
+        start = time.monotonic()
+        timer = threading.Timer(self._timeout_s, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = self._write_and_read(parts)
+        except (OSError, ValueError) as error:  # it has hung up
+            raise self._ended(time.monotonic() - start) from error
+        finally:
+            timer.cancel()
+        if answer[:1] == VALUES:
+            return answer[1:]
+        words = answer[1:].decode(errors="replace")
+        if answer[:1] == REFUSED:
+            call, _, reason = words.partition("\n")
+            raise DataError(f"the device answers: {reason}", details={"call": call})
+        raise DataError("the generated code cannot be loaded", details={"got": words})
+
+    def _write_and_read(self, parts: Sequence[bytes | memoryview]) -> bytes:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        for part in parts:
+            self._process.stdin.write(part)
+        self._process.stdin.flush()
+        length = int.from_bytes(self._process.stdout.read(LENGTH_BYTES), "little")
+        answer = self._process.stdout.read(length) if 0 < length <= LONGEST_ANSWER else b""
+        if not answer or len(answer) != length:
+            raise OSError("no answer")
+        return answer
+
+    def _ended(self, after_s: float) -> DataError:
+        _end(self._process)
+        code = self._process.wait()
+        if after_s >= self._timeout_s:
+            return DataError(f"the generated code did not come to an end within {self._timeout_s:g} s")
+        return DataError(
+            "the generated code crashed on this computer",
+            details={"got": signal.strsignal(-code) or str(code) if code < 0 else f"exit code {code}"},
+            hint="its model may be damaged or hostile; else this is a bug of edge_sv: please report it with the model",
+        )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and let go of it."""
+    for stream in (process.stdin, process.stdout):
+        with suppress(OSError, AttributeError):
+            stream.close()  # type: ignore[union-attr]
+    process.kill()
+    process.wait()
 
 
 class CompiledNet:
-    """A generated net in a loaded library, of any inputs and outputs.
+    """A generated net, of any inputs and outputs.
 
     It is a `TracingInterpreter` when the places of its tensors are given.
 
@@ -30,7 +148,7 @@ class CompiledNet:
 
     def __init__(
         self,
-        library: ctypes.CDLL,
+        library: Path,
         prefix: str,
         *,
         inputs: Sequence[Details],
@@ -38,52 +156,44 @@ class CompiledNet:
         places: Mapping[int, tuple[Details, int]] | None = None,
     ) -> None:
         self.inputs, self.outputs = list(inputs), list(outputs)
-        self.arena_bytes = ctypes.c_size_t.in_dll(library, f"{prefix}_arena_bytes").value
         self._places = places or {}
-        self._input, self._output = (getattr(library, f"{prefix}_{name}") for name in ("input", "output"))
-        for function in (self._input, self._output):
-            function.restype, function.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int]
-        self._invoke = getattr(library, f"{prefix}_invoke")
-        self._invoke.restype, self._invoke.argtypes = None, [ctypes.c_void_p]
-        self._memory = np.zeros(self.arena_bytes + ALIGNMENT, np.uint8)
-        self._start = -self._memory.ctypes.data % ALIGNMENT
-        self._arena = self._memory.ctypes.data + self._start
+        options = {
+            "inputs": [_num_bytes(details) for details in inputs],
+            "outputs": [_num_bytes(details) for details in outputs],
+            "whole_arena": places is not None,
+        }
+        self._code = ConfinedLibrary(library, "net", prefix, options=options)
+        self._arena = b""
 
     def run(self, *inputs: Values) -> list[Values]:
-        """Run the net, see `Interpreter.run`."""
-        for number, values in enumerate(fit_inputs(inputs, self.inputs)):
-            ctypes.memmove(self._input(self._arena, number), values.ctypes.data, values.nbytes)
-        self._invoke(self._arena)
-        offsets = [self._output(self._arena, number) - self._arena for number in range(len(self.outputs))]
-        return [self._read(details, offset) for details, offset in zip(self.outputs, offsets, strict=True)]
+        """Run the net, see `Interpreter.run`.
+
+        Raises:
+            DataError: also when the code crashes or does not come to an end.
+        """
+        answer = self._code.run(*(values.tobytes() for values in fit_inputs(inputs, self.inputs)))
+        outputs = []
+        for details in self.outputs:
+            outputs.append(_read(details, answer, 0))
+            answer = answer[_num_bytes(details) :]
+        self._arena = answer
+        return outputs
 
     def tensor(self, index: int) -> Values:
         """Return a copy of a tensor, see `TracingInterpreter.tensor`."""
-        return self._read(*self._places[index])
-
-    def _read(self, details: Details, offset: int) -> Values:
-        shape, dtype = details["shape"], np.dtype(details["dtype"])
-        start, count = self._start + offset, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        return self._memory[start : start + count].copy().view(dtype).reshape(shape)
+        details, offset = self._places[index]
+        return _read(details, self._arena, offset)
 
 
-class _EsvNet(ctypes.Structure):
-    """`esv_net` of targets/common/include/esv_net.h."""
+def _num_bytes(details: Details) -> int:
+    return int(np.prod(details["shape"], dtype=np.int64)) * np.dtype(details["dtype"]).itemsize
 
-    _fields_ = (
-        ("model_sha256", ctypes.c_uint8 * 32),
-        ("num_mels", ctypes.c_uint16),
-        ("frames", ctypes.c_uint16),
-        ("embedding_dim", ctypes.c_uint16),
-        ("input_scale", ctypes.c_float),
-        ("input_zero_point", ctypes.c_int32),
-        ("output_scale", ctypes.c_float),
-        ("output_zero_point", ctypes.c_int32),
-        ("state_bytes", ctypes.c_size_t),
-        ("begin", ctypes.CFUNCTYPE(None, ctypes.c_void_p)),
-        ("push", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)),
-        ("finish", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)),
-    )
+
+def _read(details: Details, data: bytes, offset: int) -> Values:
+    end = offset + _num_bytes(details)
+    if end > len(data):
+        raise DataError("the generated code answers too little", details={"got": f"{len(data)} bytes"})
+    return np.frombuffer(data[offset:end], details["dtype"]).reshape(details["shape"]).copy()
 
 
 class CompiledSpeakerNet:
@@ -94,52 +204,24 @@ class CompiledSpeakerNet:
         prefix: its name.
     """
 
-    def __init__(self, library: ctypes.CDLL, prefix: str) -> None:
-        self._net = _EsvNet.in_dll(library, prefix)
-        self._library = library  # stays loaded as long as the net
-        self._memory = np.zeros(self._net.state_bytes + ALIGNMENT, np.uint8)
-        self._state = self._memory.ctypes.data + -self._memory.ctypes.data % ALIGNMENT
-        self._segment = (int(self._net.frames), int(self._net.num_mels))
-        self.model_sha256 = bytes(self._net.model_sha256).hex()
-        input_grid = (float(self._net.input_scale), int(self._net.input_zero_point))
-        output_grid = (float(self._net.output_scale), int(self._net.output_zero_point))
+    def __init__(self, library: Path, prefix: str) -> None:
+        self._code = ConfinedLibrary(library, "speaker", prefix)
+        net = _read_net(self._code)
+        self._segment = (int(net.frames), int(net.num_mels))
+        self.model_sha256 = bytes(net.model_sha256).hex()
+        input_grid = (float(net.input_scale), int(net.input_zero_point))
+        output_grid = (float(net.output_scale), int(net.output_zero_point))
         self.inputs = [describe_tensor(0, (1, *self._segment, 1), np.int8, input_grid)]
-        self.outputs = [describe_tensor(1, (1, int(self._net.embedding_dim)), np.int8, output_grid)]
+        self.outputs = [describe_tensor(1, (1, int(net.embedding_dim)), np.int8, output_grid)]
 
     def run(self, *inputs: Values) -> list[Values]:
         """Embed one segment of frames, see `Interpreter.run`.
 
         Raises:
-            DataError: it is of another size or type, or the net refuses it.
+            DataError: it is of another size or type, or the net refuses it, crashes or does not come to an end.
         """
         (segment,) = fit_inputs(inputs, self.inputs)
-        embedding = np.zeros(self.outputs[0]["shape"], np.int8)
-        self._net.begin(self._state)
-        status = 0
-        for frame in segment.reshape(self._segment):
-            status = status or self._net.push(self._state, frame.ctypes.data)
-        status = status or self._net.finish(self._state, embedding.ctypes.data)
-        if status != 0:
-            raise DataError(f"the net refuses a segment of {self._segment[0]} frames", details={"status": str(status)})
-        return [embedding]
-
-
-class _EsvConfig(ctypes.Structure):
-    """`esv_config` of targets/common/include/esv.h, whose last member is an `esv_gate_config`."""
-
-    _fields_ = (
-        ("net", ctypes.c_void_p),
-        ("features", ctypes.c_void_p),
-        ("port", ctypes.c_void_p),
-        ("cohort", ctypes.c_void_p),
-        ("top_n", ctypes.c_uint16),
-        ("hop_frames", ctypes.c_uint16),
-        ("threshold", ctypes.c_float),
-        ("min_speech_blocks", ctypes.c_uint16),
-        ("hangover_blocks", ctypes.c_uint16),
-        ("open_db", ctypes.c_uint8),
-        ("close_db", ctypes.c_uint8),
-    )
+        return [_read(self.outputs[0], self._code.run(segment.tobytes()), 0)]
 
 
 class CompiledDevice:
@@ -155,34 +237,22 @@ class CompiledDevice:
         DataError: the runtime refuses its own configuration.
     """
 
-    def __init__(self, library: ctypes.CDLL, prefix: str) -> None:
-        self._library = library
-        self._config = _EsvConfig.from_buffer_copy(_EsvConfig.in_dll(library, f"{prefix}_config"))
-        self._config.min_speech_blocks = self._config.hangover_blocks = 0
-        count = ctypes.c_size_t.in_dll(library, f"{prefix}_memory_bytes").value
-        self._memory = np.zeros(count + ALIGNMENT, np.uint8)
-        start = self._memory.ctypes.data + -self._memory.ctypes.data % ALIGNMENT
-        self.embedding_dim = int(_EsvNet.in_dll(library, prefix).embedding_dim)
-        self._device = ctypes.c_void_p()
-        self._call("init", ctypes.byref(self._device), ctypes.byref(self._config), ctypes.c_void_p(start), count)
+    def __init__(self, library: Path, prefix: str) -> None:
+        self._code = ConfinedLibrary(library, "device", prefix)
+        self.embedding_dim = int(_read_net(self._code).embedding_dim)
 
     def embed(self, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
 
         Raises:
-            DataError: the runtime refuses it, in its own words.
+            DataError: the runtime refuses it, in its own words, crashes or does not come to an end.
         """
-        samples = np.ascontiguousarray(pcm, np.int16)
-        embedding = np.zeros(self.embedding_dim, np.float32)
-        self._call("begin", self._device)
-        self._call("feed", self._device, ctypes.c_void_p(samples.ctypes.data), samples.size)
-        self._call("finish", self._device, ctypes.c_void_p(embedding.ctypes.data))
-        return embedding
+        answer = self._code.run(np.ascontiguousarray(pcm, np.int16).tobytes())
+        return _read(describe_tensor(0, (self.embedding_dim,), np.float32), answer, 0)
 
-    def _call(self, name: str, *arguments: Any) -> None:
-        arguments = tuple(ctypes.c_size_t(value) if isinstance(value, int) else value for value in arguments)
-        status = getattr(self._library, f"esv_{name}")(*arguments)
-        if status != 0:
-            text = self._library.esv_status_text
-            text.restype = ctypes.c_char_p
-            raise DataError(f"the device answers: {text(status).decode()}", details={"call": f"esv_{name}"})
+
+def _read_net(code: ConfinedLibrary) -> EsvNet:
+    try:
+        return EsvNet.from_buffer_copy(code.description)
+    except ValueError as error:
+        raise DataError("the generated code does not describe its net", details={"got": str(error)}) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shlex
@@ -17,12 +16,13 @@ from edge_sv.system.files import atomic_folder, sha256_bytes
 from edge_sv.system.stage_cache import default_work_folder
 
 COMPILERS = ("cc", "gcc", "clang")
+TIMEOUT_S = 600.0
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off", "-fPIC", "-shared")
 LIBRARY = "net.so"
 
 
-def load_library(files: Mapping[str, bytes], *, cache: Path | None = None) -> ctypes.CDLL:
-    """Compile sources and load them into this process.
+def compile_library(files: Mapping[str, bytes], *, cache: Path | None = None) -> Path:
+    """Compile sources into a shared library; return its path.
 
     Args:
         files: path -> content. Every `.c` is compiled; headers are looked for in the folders of all files.
@@ -32,11 +32,6 @@ def load_library(files: Mapping[str, bytes], *, cache: Path | None = None) -> ct
         ToolMissing: there is no C compiler.
         DataError: the sources do not compile, or the cache cannot be written.
     """
-    return ctypes.CDLL(str(compile_library(files, cache=cache)))
-
-
-def compile_library(files: Mapping[str, bytes], *, cache: Path | None = None) -> Path:
-    """Compile sources into a shared library, see `load_library`; return its path."""
     compiler = find_compiler()
     key = {"files": {name: sha256_bytes(data) for name, data in sorted(files.items())}, "flags": FLAGS}
     identity = sha256_bytes(json.dumps([key, _version(compiler)], sort_keys=True).encode())
@@ -76,11 +71,15 @@ def _compile(compiler: Sequence[str], folder: Path, names: Sequence[str], librar
     includes = [f"-I{parent}" for parent in sorted({str(Path(name).parent) for name in names})]
     sources = [name for name in names if name.endswith(".c")]
     command = [*compiler, *FLAGS, *includes, *sources, "-o", str(library), "-lm"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    name = Path(compiler[0]).name
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"{name} did not come to an end with the generated code within {TIMEOUT_S:g} s") from error
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["it gave no reason"]
         first = next((line for line in lines if "error" in line), lines[0])
-        raise DataError(f"{Path(compiler[0]).name} cannot compile the generated code", details={"got": first})
+        raise DataError(f"{name} cannot compile the generated code", details={"got": first})
 
 
 def _version(compiler: Sequence[str]) -> str:

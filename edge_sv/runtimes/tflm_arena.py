@@ -13,17 +13,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_sv.errors import DataError
 from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
+from edge_sv.system.processes import BLAS_THREADS
+from edge_sv.system.sandbox import Limits, clean_environment, confine
 
 STEP = 16
 """Alignment of the arena and of everything in it."""
 
+TIMEOUT_S = 300
 LARGEST = 64 << 20
+MEMORY_BYTES = 8 << 30
+LOG_BYTES = 1 << 20
+"""Of a confined process: its memory, and what the interpreter's messages may take in its own folder."""
+
 MARGIN_PERCENT = 5
 MEASURED_ON = "TensorFlow Lite Micro compiled for x86-64, reference kernels, bisection to 16 bytes"
 
@@ -60,11 +68,35 @@ def measure_arena(model: bytes, *, filters: Sequence[tuple[int, ...]] = ()) -> A
         DataError: the model does not run in TensorFlow Lite Micro whatever the arena.
     """
     import_tflm()
-    command = [sys.executable, "-m", "edge_sv.runtimes.tflm_arena"]
-    done = subprocess.run(command, input=model, capture_output=True, check=False, env=child_environment())
+    return make_arena(int(run_confined("edge_sv.runtimes.tflm_arena", model)), filters=filters)
+
+
+def run_confined(module: str, request: bytes) -> bytes:
+    """Run a module that uses TensorFlow Lite Micro in a process of its own, which calls `confine_here`.
+
+    Args:
+        module: its name; it reads a request on stdin and writes an answer on stdout.
+        request: with the model.
+
+    Raises:
+        DataError: the model does not run there, or does not come to an end.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-sv-", ignore_cleanup_errors=True) as home:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", module],
+                input=request,
+                capture_output=True,
+                check=False,
+                cwd=home,
+                env={**clean_environment(home), **dict.fromkeys(BLAS_THREADS, "1"), "PYTHONPATH": _import_path()},
+                timeout=TIMEOUT_S,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise DataError("the model does not come to an end in TensorFlow Lite Micro") from error
     if done.returncode != 0:
         raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": _last_line(done.stderr)})
-    return make_arena(int(done.stdout), filters=filters)
+    return done.stdout
 
 
 def make_arena(measured: int, *, filters: Sequence[tuple[int, ...]] = ()) -> Arena:
@@ -112,9 +144,15 @@ def _runs(model: bytes, arena_bytes: int) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def child_environment() -> dict[str, str]:
-    """Let the child import what this process imports, wherever it was started."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+def confine_here() -> None:
+    """Confine this process, which is about to run a model that may be hostile, to its empty working folder."""
+    places = (os.devnull, str(Path.cwd()))
+    confine(Limits(memory_bytes=MEMORY_BYTES, file_bytes=LOG_BYTES, write=places))
+
+
+def _import_path() -> str:
+    """Return where this process imports from, for a child that is started elsewhere."""
+    return os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
 
 
 def _last_line(text: bytes) -> str:
@@ -126,6 +164,7 @@ def _main() -> int:
     """Read a model on stdin, write the measured bytes on stdout."""
     import_tflm()
     model = sys.stdin.buffer.read()
+    confine_here()
     size = smallest(lambda arena_bytes: _runs(model, arena_bytes))
     if size is None:
         TflmInterpreter(model, arena_bytes=LARGEST).invoke()  # for the reason

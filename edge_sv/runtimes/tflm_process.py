@@ -5,23 +5,18 @@ Raises nothing that a model can cause but `DataError`.
 
 from __future__ import annotations
 
-import io
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.errors import DataError
 from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
-from edge_sv.runtimes.tflm_arena import child_environment
+from edge_sv.runtimes.tflm_arena import confine_here, run_confined
+from edge_sv.system.npz import dump_arrays, parse_arrays
 
 Arrays = Sequence[npt.NDArray[Any]]
-TIMEOUT_S = 300
 _MODEL, _TENSORS = "model", "tensors"
 
 
@@ -56,28 +51,9 @@ def trace_isolated(model: bytes, inputs: Arrays, tensors: Sequence[int]) -> dict
 
 def _call(model: bytes, given: dict[str, npt.NDArray[Any]], tensors: Sequence[int]) -> dict[str, npt.NDArray[Any]]:
     import_tflm()
-    request = io.BytesIO()
     arrays: dict[str, Any] = {**given, _MODEL: np.frombuffer(model, np.uint8), _TENSORS: np.array(tensors, np.int64)}
-    np.savez(request, **arrays)
-    with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer.npz"
-        command = [sys.executable, "-m", "edge_sv.runtimes.tflm_process", str(answer)]
-        try:
-            done = subprocess.run(
-                command,
-                input=request.getvalue(),
-                capture_output=True,
-                check=False,
-                env=child_environment(),
-                timeout=TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise DataError("the model does not come to an end in TensorFlow Lite Micro") from error
-        if done.returncode != 0:
-            lines = done.stderr.decode(errors="replace").strip().splitlines() or ["the process exited without output"]
-            raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": lines[-1]})
-        with np.load(answer, allow_pickle=False) as answered:
-            return dict(answered)
+    done = run_confined("edge_sv.runtimes.tflm_process", dump_arrays(**arrays))
+    return parse_arrays(done, "the answer of TensorFlow Lite Micro")
 
 
 def _answer(request: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
@@ -91,7 +67,13 @@ def _answer(request: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]
     return answer | {f"t{index}": interpreter.tensor(index) for index in tensors}
 
 
+def main() -> None:
+    """Read a model and inputs on stdin, confine this process, write outputs on stdout."""
+    request = parse_arrays(sys.stdin.buffer.read(), "the request")
+    import_tflm()
+    confine_here()
+    sys.stdout.buffer.write(dump_arrays(**_answer(request)))
+
+
 if __name__ == "__main__":
-    with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as given:
-        answer: dict[str, Any] = _answer(dict(given))
-    np.savez(sys.argv[1], **answer)
+    main()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -14,12 +12,10 @@ import numpy.typing as npt
 from edge_sv.errors import DataError, UsageError
 from edge_sv.frontend.segments import normalize_length
 from edge_sv.system.array_types import Float32
+from edge_sv.system.npz import parse_arrays
 
 ScoringKind = Literal["cosine", "as_norm"]
 Indices = npt.NDArray[np.intp]
-
-_DAMAGE = (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error, UsageError)
-"""What reading a damaged npz raises, by the place of the damage."""
 
 _SMALLEST_DEVIATION = 1e-4
 """Cohort scores that are all equal must not make a score infinite."""
@@ -66,12 +62,12 @@ class Cohort:
             DataError: the bytes are damaged or are no cohort.
         """
         try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                values, scale = arrays["values"], float(arrays["scale"])
+            arrays = parse_arrays(data, "the cohort")
+            values, scale = arrays["values"], float(arrays["scale"])
             if values.dtype != np.int8:
                 raise ValueError(f"values are {values.dtype}, not int8")
             return cls((values * scale).astype(np.float32))
-        except _DAMAGE as error:
+        except (ValueError, TypeError, KeyError, OverflowError, UsageError) as error:
             raise DataError("the cohort is damaged", details={"got": str(error)}) from error
 
 

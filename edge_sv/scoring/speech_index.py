@@ -7,6 +7,7 @@ has a development list keeps it in `<corpus>/trials_dev.txt`, with `<corpus>/utt
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from edge_sv.audio.recording import join, read_recording
 from edge_sv.errors import DataError
 from edge_sv.scoring.trials import Trial, TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Int16
+from edge_sv.system.files import read_file
 
 COLUMNS = ("path", "speaker", "corpus", "split")
 
@@ -45,15 +47,11 @@ def read_index(path: Path) -> list[SpeechFile]:
         DataError: it cannot be read, or lacks a column.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(COLUMNS)})
-            rows = [
-                SpeechFile(path.parent / row["path"], f"{row['corpus']}/{row['speaker']}", row["corpus"], row["split"])
-                for row in reader
-            ]
+        reader = csv.DictReader(io.StringIO(read_file(path).decode("utf-8-sig"), newline=""))
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(COLUMNS)})
+        rows = [_file(path, reader.line_num, row) for row in reader]
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -61,6 +59,13 @@ def read_index(path: Path) -> list[SpeechFile]:
     if not any(row.split == "train" for row in rows):
         raise DataError(f"{path} has no training files", details={"needed": "rows with split = train"})
     return rows
+
+
+def _file(table: Path, line: int, row: dict[str, str | None]) -> SpeechFile:
+    path, speaker, corpus, split = (row[name] for name in COLUMNS)
+    if path is None or speaker is None or corpus is None or split is None:
+        raise DataError(f"{table}, line {line}: fields are missing", details={"needed": ", ".join(COLUMNS)})
+    return SpeechFile(table.parent / path, f"{corpus}/{speaker}", corpus, split)
 
 
 def training_speakers(files: list[SpeechFile]) -> dict[str, list[Path]]:

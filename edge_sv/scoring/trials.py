@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
+from edge_sv.system.files import LARGEST_FILE, read_stream
 
 NAMED = 3
 """How many offenders an error names before it only counts them."""
@@ -183,7 +185,10 @@ def _read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict
 
 def _read_text(path: Path, what: str) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        data = read_stream(path, LARGEST_FILE)
+        if len(data) > LARGEST_FILE:
+            raise OSError(errno.EFBIG, f"more than {LARGEST_FILE:,} bytes")
+        return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise DataError(f"cannot read {what} {path}", details={"got": reason or str(error)}) from error

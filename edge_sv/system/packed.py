@@ -9,10 +9,10 @@ import lzma
 from pathlib import Path
 
 from edge_sv.errors import DataError
+from edge_sv.system import files
+from edge_sv.system.files import LARGEST_FILE
 
 PACKED_SUFFIX = ".xz"
-LARGEST_FILE = 256 << 20
-"""Bytes that a file may unpack to: a small one may promise more than memory holds."""
 _UNPACKING_MEMORY = 128 << 20
 """Bytes that unpacking itself may take; the strongest preset of xz needs half of them."""
 _FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6 | lzma.PRESET_EXTREME, "lc": 0, "lp": 2, "pb": 2}]
@@ -40,7 +40,7 @@ def read_file(path: Path) -> bytes:
     """
     place = path if path.is_file() or not _packed(path).is_file() else _packed(path)
     try:
-        data = place.read_bytes()
+        data = files.read_file(place)
     except OSError as error:
         raise DataError(f"cannot read {place}", details={"got": error.strerror or str(error)}) from error
     return data if place == path else unpack(data, place)

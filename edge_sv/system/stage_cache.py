@@ -7,20 +7,20 @@ moment leaves either the whole result or none.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_sv.errors import DataError
 from edge_sv.system.files import atomic_folder, sha256_bytes, sha256_file
+from edge_sv.system.user_cache import user_cache_folder
 
 Result = TypeVar("Result")
 
 
 def default_work_folder() -> Path:
-    """Return `$XDG_CACHE_HOME/edge-sv/build`, else `~/.cache/edge-sv/build`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-sv" / "build"
+    """Return where finished stages are kept, see `user_cache_folder`."""
+    return user_cache_folder() / "build"
 
 
 class StageCache:

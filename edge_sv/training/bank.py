@@ -83,7 +83,7 @@ def open_bank(
         seed: of the degraded copies.
         cache: folder for banks.
         jobs: processes.
-        progress: told of every recording.
+        progress: called for every recording.
 
     Raises:
         DataError: a recording cannot be used, or the cache cannot be written.
@@ -96,13 +96,17 @@ def open_bank(
             for paths in (noise.noises, noise.rooms)
         )
         _make(folder, utterances, _Worker(noises, rooms, config, augment, seed), jobs=jobs, progress=progress)
+    return _load(folder, utterances, augment.speeds)
+
+
+def _load(folder: Path, utterances: tuple[Utterance, ...], speeds: tuple[float, ...]) -> FeatureBank:
     try:
         return FeatureBank(
             frames=np.load(folder / "frames.npy", mmap_mode="r"),
             offsets=np.load(folder / "offsets.npy"),
             mean=np.load(folder / "mean.npy"),
             utterances=utterances,
-            speeds=augment.speeds,
+            speeds=speeds,
         )
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{folder} is damaged", details={"got": str(error)}, hint="remove it") from error

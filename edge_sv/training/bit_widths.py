@@ -34,7 +34,7 @@ def find_bit_allocation(
         data: table or folder of speech, of whose training speakers crops are taken; None: the bundled synthetic voices,
             which suffice to see a plan.
         cache: folder for sensitivities; a search that was killed goes on from there.
-        progress: told of the search.
+        progress: called as the search goes on.
 
     Raises:
         UsageError: a rule matches no layer or one that cannot be compressed, or a budget that no plan keeps, or all do.

@@ -53,7 +53,7 @@ def compress_net(
         find_net: name of another teacher than the net itself -> folder of that float net.
         cache: where feature banks, teacher embeddings and sensitivities are kept between runs.
         jobs: processes for features.
-        progress: told of every recording, teacher embedding and step.
+        progress: called for every recording, teacher embedding and step.
 
     Raises:
         UsageError: a rule matches no layer, fine-tuning without data, or a budget that no plan keeps.

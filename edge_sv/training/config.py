@@ -12,6 +12,7 @@ from edge_sv.errors import DataError, EdgeSvError, UsageError
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.recipes.reading import load_recipe, parse_recipe
 from edge_sv.recipes.recipe import CompressionRecipe
+from edge_sv.system.files import read_text
 from edge_sv.system.validation import explain_validation_error
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -220,8 +221,8 @@ def read_config(path: Path) -> TrainConfig:
         UsageError: an unknown key or an impossible value, with its place.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        values = tomllib.loads(read_text(path))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
     try:
         return TrainConfig.model_validate(values)

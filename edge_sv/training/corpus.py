@@ -85,7 +85,7 @@ def file_sizes(paths: Iterable[Path]) -> list[tuple[str, int]]:
 def _read_csv(path: Path, split: str) -> list[Utterance]:
     utterances = []
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             missing = {"path", "speaker"} - set(reader.fieldnames or ())
             if missing:

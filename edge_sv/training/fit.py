@@ -51,8 +51,8 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
         config: the run.
         inputs: its data.
         out: the run's folder; when it holds this run's state, training goes on from there.
-        progress: told of every recording, teacher embedding and step.
-        on_epoch: told of every epoch.
+        progress: called for every recording, teacher embedding and step.
+        on_epoch: called for every epoch.
 
     Raises:
         UsageError: `out` holds another configuration's run, the configuration names what is not there, or training
@@ -67,16 +67,7 @@ def train(config: TrainConfig, inputs: Inputs, out: Path, *, progress: Progress,
     teachers = [inputs.open_teacher(name) for name in config.loss.teachers if config.loss.teacher_weight]
     tf_keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    bank = open_bank(
-        material.utterances,
-        material.features,
-        config.augment,
-        noise=material.noise,
-        seed=config.seed,
-        cache=inputs.cache,
-        jobs=inputs.jobs,
-        progress=progress,
-    )
+    bank = _open_bank(config, material, inputs, progress)
     targets = teacher_targets(teachers, bank.utterances, bank.speeds, cache=inputs.cache, progress=progress)
     description = _describe(config, material, shape, bank)
     maker = _make_batches(config, description, bank, targets)
@@ -124,6 +115,19 @@ def _set_threads(count: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
         pass  # TensorFlow has already started in this process, with its own number
+
+
+def _open_bank(config: TrainConfig, material: Material, inputs: Inputs, progress: Progress) -> FeatureBank:
+    return open_bank(
+        material.utterances,
+        material.features,
+        config.augment,
+        noise=material.noise,
+        seed=config.seed,
+        cache=inputs.cache,
+        jobs=inputs.jobs,
+        progress=progress,
+    )
 
 
 def _describe(config: TrainConfig, material: Material, shape: NetConfig, bank: FeatureBank) -> NetDescription:

@@ -5,6 +5,7 @@ Layers of equal shape are copied; narrower ResNet blocks and a strided stem are 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -75,18 +76,8 @@ def inherit(target: tf_keras.Model, source: tf_keras.Model, features: Float32) -
     Raises:
         UsageError: a layer has no counterpart that fits.
     """
-    if source.input_shape != target.input_shape:
-        raise UsageError(
-            "cannot start from this net: it has another input",
-            details={"got": f"{source.input_shape[1:3]} frames and mels, wanted {target.input_shape[1:3]}"},
-        )
-    names = {layer.name for layer in source.layers}
     filled: dict[str, str] = {}
-    for layer in target.layers:
-        if not layer.weights:
-            continue
-        if layer.name not in names:
-            raise UsageError(f"cannot start from this net: it has no layer '{layer.name}'")
+    for layer in _layers_to_fill(target, source):
         block = layer.name.rpartition("_")[0]
         if _is_alike(layer, source.get_layer(layer.name)):
             layer.set_weights(source.get_layer(layer.name).get_weights())
@@ -103,6 +94,21 @@ def inherit(target: tf_keras.Model, source: tf_keras.Model, features: Float32) -
                 details={"got": _shapes(source.get_layer(layer.name)), "wanted": _shapes(layer)},
             )
     return filled
+
+
+def _layers_to_fill(target: tf_keras.Model, source: tf_keras.Model) -> Iterator[tf_keras.layers.Layer]:
+    """Yield the layers of `target` that have weights; refuse a source with another input, or without one of them."""
+    if source.input_shape != target.input_shape:
+        raise UsageError(
+            "cannot start from this net: it has another input",
+            details={"got": f"{source.input_shape[1:3]} frames and mels, wanted {target.input_shape[1:3]}"},
+        )
+    names = {layer.name for layer in source.layers}
+    for layer in target.layers:
+        if layer.weights and layer.name not in names:
+            raise UsageError(f"cannot start from this net: it has no layer '{layer.name}'")
+        if layer.weights:
+            yield layer
 
 
 def _is_alike(layer: tf_keras.layers.Layer, other: tf_keras.layers.Layer) -> bool:

@@ -14,7 +14,7 @@ from edge_sv.audio.recording import check_speech
 from edge_sv.embedders import Embedder
 from edge_sv.embedders.model import Model, load
 from edge_sv.errors import DataError, UsageError
-from edge_sv.scoring.scores import Cohort, Scoring, score_pair
+from edge_sv.scoring.scores import Cohort, Scoring, ScoringKind, score_pair
 from edge_sv.system.array_types import Float32, Int16
 from edge_sv.verification.voice_print import VoicePrint
 
@@ -137,23 +137,40 @@ class Verifier:
             )
 
 
-def open_verifier(model: Path | str, *, runtime: str | None = None, threshold: float | None = None) -> Verifier:
-    """Open a model with the scoring it carries; arguments and errors as `load`, threshold as `make_verifier`."""
-    return make_verifier(load(model, runtime=runtime), threshold=threshold)
+def open_verifier(
+    model: Path | str,
+    *,
+    runtime: str | None = None,
+    threshold: float | None = None,
+    scoring: ScoringKind | None = None,
+) -> Verifier:
+    """Open a model with the scoring it carries; arguments and errors as `load` and `make_verifier`."""
+    return make_verifier(load(model, runtime=runtime), threshold=threshold, scoring=scoring)
 
 
-def make_verifier(model: Model, *, threshold: float | None = None) -> Verifier:
+def make_verifier(model: Model, *, threshold: float | None = None, scoring: ScoringKind | None = None) -> Verifier:
     """Verify with an open model and the scoring it carries.
 
     Args:
         model: a float net that was never converted carries no scoring: it enrolls, and verifies by cosine once there
             is a threshold.
         threshold: replaces the model's own.
+        scoring: another kind than the model's own, for which it has no threshold.
 
     Raises:
-        UsageError: an impossible threshold.
+        UsageError: an impossible threshold, AS-norm without a cohort, or another kind of scoring without a threshold.
     """
-    scoring = model.scoring
+    own = model.scoring
+    if scoring == "as_norm" and model.cohort is None:
+        raise UsageError("this model carries no cohort, which AS-norm needs", hint="--scoring cosine")
+    if scoring is not None and threshold is None and (own is None or own.kind != scoring):
+        threshold_of = f"its threshold is of {own.kind} scores" if own else "it carries no threshold"
+        raise UsageError(
+            f"this model has no threshold for {scoring}",
+            details={"got": threshold_of},
+            hint="choose one: --threshold X",
+        )
     if threshold is not None:
-        scoring = replace(scoring or Scoring("cosine", threshold, None), threshold=threshold, false_accept_rate=None)
-    return Verifier(model.embedder, scoring, model.cohort)
+        kind = scoring or (own.kind if own else "cosine")
+        own = replace(own or Scoring(kind, threshold, None), kind=kind, threshold=threshold, false_accept_rate=None)
+    return Verifier(model.embedder, own, model.cohort)

@@ -6,11 +6,14 @@ A print is biometric data: its embedding is in no message, log or `repr`, its fi
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import stat
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +21,15 @@ import numpy as np
 
 from edge_sv.errors import DataError
 from edge_sv.system.array_types import Float32
-from edge_sv.system.files import write_atomic
+from edge_sv.system.files import open_file, read_file, write_atomic
 
 MAGIC = b"ESVPRINT"
 VERSION = 1
 _HEADER = struct.Struct("<8sHHI32sI")
 _CRC = struct.Struct("<I")
 _MAX_NAME_BYTES = 255
+LARGEST_FILE = 1 << 20
+"""Bytes of a print's file; those of the largest net take some thousands."""
 
 _log = logging.getLogger(__name__)
 
@@ -164,6 +169,29 @@ def save_print(path: Path, voice_print: VoicePrint) -> None:
         _log.warning("anyone on this machine may replace %s: its folder is writable by all", path)
 
 
+@contextmanager
+def locked_print(path: Path) -> Iterator[None]:
+    """Let no other process that asks for this lock read or write a print's place before the block ends.
+
+    The lock is one on the folder, so that nothing of it is left behind; where a file system has none, none holds.
+
+    Raises:
+        DataError: the folder cannot be made or opened.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise DataError(f"cannot write {path}", details={"got": error.strerror or str(error)}) from error
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def load_print(path: Path) -> VoicePrint:
     """Read a print.
 
@@ -174,7 +202,7 @@ def load_print(path: Path) -> VoicePrint:
         DataError: it cannot be read or used; the message says why.
     """
     try:
-        data = path.read_bytes()
+        data = read_file(path, limit=LARGEST_FILE)
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError as error:
         raise DataError(f"there is no voice print {path}", hint=f"edge-sv enroll {path} A.wav B.wav C.wav") from error
@@ -193,14 +221,14 @@ def is_print(path: Path) -> bool:
         DataError: the file cannot be read.
     """
     try:
-        with path.open("rb") as stream:
+        with open_file(path) as stream:
             return stream.read(len(MAGIC)) == MAGIC
     except OSError as error:
         raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
 
 
 def wipe_print(path: Path) -> None:
-    """Overwrite a print with zeros on the disk, then remove it.
+    """Overwrite a print with zeros on the disk, then remove it; behind a symbolic link both, print and link.
 
     The overwriting reaches the bytes of this file; copies that a journal, a snapshot, a backup or a flash drive's wear
     levelling keeps are beyond a program's reach.
@@ -208,10 +236,13 @@ def wipe_print(path: Path) -> None:
     Raises:
         DataError: there is no such file, or it cannot be written.
     """
+    place = Path(os.path.realpath(path))
     try:
-        with path.open("r+b", buffering=0) as stream:
+        with open_file(place), place.open("r+b", buffering=0) as stream:
             stream.write(bytes(os.fstat(stream.fileno()).st_size))
             os.fsync(stream.fileno())
-        path.unlink()
+        place.unlink()
+        if path.is_symlink():
+            path.unlink()
     except OSError as error:
         raise DataError(f"cannot wipe voice print {path}", details={"got": error.strerror or str(error)}) from error

@@ -188,4 +188,4 @@ class TestBadInput:
         assert "Traceback" not in result.stderr
 
     def test_float_of_a_converted_net_alone(self, artifact: Path) -> None:
-        assert edge_sv(artifact, "--float").returncode == 3
+        assert edge_sv(artifact, "--float").returncode == 2

@@ -25,7 +25,7 @@ from edge_sv.package.net_only import (
 from edge_sv.package.target import load_target
 from edge_sv.pipeline.check_generated_c import check_net_only_package, first_generated_difference
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet, find_generator
-from edge_sv.runtimes.host_compiler import load_library
+from edge_sv.runtimes.host_compiler import compile_library
 from edge_sv.runtimes.tflm_process import run_isolated, trace_isolated
 from edge_sv.system.bundled import assets_dir
 from tests.firmware.conftest import WARNINGS, run, tool
@@ -203,7 +203,7 @@ def speaker_package(tiny_artifact: ModelArtifact, tmp_path_factory: pytest.TempP
 def test_memory_is_what_the_c_macros_say(
     speaker_package: DevicePackage, tiny_artifact: ModelArtifact, libraries: Path
 ) -> None:
-    library = load_library(package_sources(speaker_package), cache=libraries)
+    library = ctypes.CDLL(str(compile_library(package_sources(speaker_package), cache=libraries)))
     sizes = speaker_package.manifest.sizes
     counted = memory_bytes(
         tiny_artifact.features,

@@ -12,6 +12,7 @@ from edge_sv_converters.c_source.graph import read_graph
 from edge_sv_converters.lut import STRUCTURE_BYTES, LutTableWriter
 
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.embedders import LiteRTEmbedder, TflmEmbedder, artifact_embedder
 from edge_sv.errors import AccuracyGateFailed, DoesNotFit, UsageError
 from edge_sv.frontend.features import FeatureConfig
@@ -241,7 +242,7 @@ def artifact() -> ModelArtifact:
         embedding_dim=16,
         recipe="palette_w4_ai8",
         layers=profile_operators(parse_model(model)),
-        provenance={"float_sha256": "0" * 64},
+        provenance=Provenance({"float_sha256": "0" * 64}),
     )
 
 

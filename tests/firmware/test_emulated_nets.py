@@ -18,14 +18,22 @@ from tests.firmware.conftest import tool
 
 pytestmark = [
     pytest.mark.emulator,
-    pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("tflite_micro") is None, reason="pip install 'edge-sv[micro]'"),
 ]
 NETS = asset_names()
 BOARDS = ["rp2040", "mps2-an385", "nrf52840", "netduinoplus2", "mps2-an500", "mps2-an505", "mps3-an547"]
 
 
-@pytest.fixture(scope="module", params=NETS)
+QUICK = ("resnet-nano", ("nrf52840", "mps3-an547"))
+"""What every run of the tests emulates, on one core with the DSP extension and one with MVE; the rest is slow."""
+CASES = [
+    pytest.param(net, board, marks=[] if net == QUICK[0] and board in QUICK[1] else pytest.mark.slow)
+    for net in NETS
+    for board in BOARDS
+]
+
+
+@pytest.fixture(scope="module")
 def package(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DevicePackage:
     folder: Path = tmp_path_factory.mktemp("packages")
     return write_package(open_artifact(request.param), load_target("cortex-m"), folder / request.param)
@@ -36,8 +44,8 @@ def _voices() -> tuple[Recordings, Recordings]:
     return enroll, verify[:2]
 
 
-@pytest.mark.parametrize("board", BOARDS)
-def test_a_bundled_net_enrolls_and_verifies_the_demo_voices(board: str, package: DevicePackage) -> None:
+@pytest.mark.parametrize(("package", "board"), CASES, indirect=["package"])
+def test_a_bundled_net_enrolls_and_verifies_the_demo_voices(package: DevicePackage, board: str) -> None:
     tool("qemu-system-arm")
     tool("arm-none-eabi-gcc")
     enroll, verify = _voices()

@@ -26,8 +26,8 @@ def test_bundled_form_belongs_to_its_net(net: str, recipe: str) -> None:
     artifact = load_artifact(folder / recipe)
     source = folder / COMPRESSED_DIR / recipe if load_recipe(recipe).compresses else folder
     assert artifact.recipe == recipe
-    assert artifact.provenance["float_sha256"] == net_sha256(source)
-    assert artifact.provenance["check"]["bit_exact"]
+    assert artifact.provenance.float_sha256 == net_sha256(source)
+    assert artifact.provenance.check is not None and artifact.provenance.check.bit_exact
     assert artifact.scoring is not None
 
 

@@ -234,9 +234,10 @@ LINK_IN_TEXT = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_paths_and_links_lead_somewhere(document: str) -> None:
+    """A path with NAME, which the reader replaces, leads to what others have put there."""
     text = (REPOSITORY / document).read_text()
     folder = (REPOSITORY / document).parent
-    missing = [path for path in PATH_IN_TEXT.findall(text) if not (REPOSITORY / path).exists()]
+    missing = [path for path in PATH_IN_TEXT.findall(text) if not any(REPOSITORY.glob(path.replace("NAME", "*")))]
     missing += [link for link in LINK_IN_TEXT.findall(text) if not (folder / link).exists()]
     assert not missing
 

@@ -17,7 +17,7 @@ LINE = re.compile(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+( ; [a-z_]+ == '\w+'( and [a
 EXTRAS_IN = {
     "base": [],
     "image": ["train", "micro", "plot"],
-    "dev": ["train", "micro", "plot", "analyze", "benchmarks", "dev"],
+    "dev": ["train", "micro", "plot", "analyze", "benchmarks", "docs", "dev"],
 }
 
 

@@ -30,7 +30,7 @@ def test_importing_imports_next_to_nothing() -> None:
         "import sys, edge_sv; print(sorted(n for n in sys.modules if n.startswith(('edge_sv', 'numpy', 'tensor'))))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['edge_sv']"
+    assert done.stdout.strip() == "['edge_sv', 'edge_sv.system', 'edge_sv.system.version']"
 
 
 def test_using_it_does_not_import_tensorflow() -> None:

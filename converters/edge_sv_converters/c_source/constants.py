@@ -13,6 +13,7 @@ import numpy.typing as npt
 from edge_sv.errors import DataError
 from edge_sv.package.render import c_float, c_floats, c_ints
 from edge_sv.plugins.generator import ConstantBytes
+from edge_sv.system.templates import Code
 from edge_sv_converters.c_source.calls import Array, Call, KernelCall, Program, Struct, Value
 from edge_sv_converters.c_source.graph import Tensor
 
@@ -30,17 +31,30 @@ C_TYPES = {
 
 
 @dataclass(frozen=True)
+class Definition:
+    """A constant in C.
+
+    Args:
+        note: what it is, for the comment before it; any text, nothing if empty.
+        code: defines it.
+    """
+
+    note: str
+    code: Code
+
+
+@dataclass(frozen=True)
 class Constants:
     """Definitions of a program's constants.
 
     Args:
-        definitions: C text of each, in the order that they need each other.
+        definitions: in the order that they need each other.
         params: call number -> name of its parameter struct.
         tensors: constant tensor index -> name of its array.
         arrays: what each array occupies.
     """
 
-    definitions: tuple[str, ...] = field(repr=False)
+    definitions: tuple[Definition, ...] = field(repr=False)
     params: Mapping[int, str]
     tensors: Mapping[int, str]
     arrays: tuple[ConstantBytes, ...] = field(repr=False)
@@ -84,7 +98,7 @@ class _Pool:
     call: Call
 
     def __init__(self) -> None:
-        self.definitions: list[str] = []
+        self.definitions: list[Definition] = []
         self.arrays: list[ConstantBytes] = []
         self._names: dict[tuple[str, int, bytes], str] = {}
 
@@ -96,12 +110,13 @@ class _Pool:
             operation = self.call.operation
             row = ConstantBytes(self.call.output.name, operation.kind, part, bits or 8 * values.itemsize, values.nbytes)
             self.arrays.append(row)
-            self.definitions.append(_array_definition(values, array, name))
+            note = array.note or str(values.shape)
+            self.definitions.append(Definition(note, _array_code(values, name, alignment=array.alignment)))
         return self._names[key]
 
     def struct(self, struct: Struct, name: str) -> str:
         members = "".join(f"\n    {text}," for text in self._members(struct, name))
-        self.definitions.append(f"static const {struct.ctype} {name} = {{{members}\n}};")
+        self.definitions.append(Definition("", Code(f"static const {struct.ctype} {name} = {{{members}\n}};")))
         return name
 
     def _members(self, struct: Struct, name: str) -> Iterator[str]:
@@ -128,10 +143,9 @@ class _Pool:
         return _integer(int(value))
 
 
-def _array_definition(values: npt.NDArray[Any], array: Array, name: str) -> str:
-    ctype, note = C_TYPES[values.dtype.name], array.note or str(values.shape)
-    align = f"ESV_ALIGNED({array.alignment}) " if array.alignment > values.itemsize else ""
-    return f"/* {comment(note)} */\n{align}static const {ctype} {name}[] = {{\n{_initializer(values, name)}\n}};"
+def _array_code(values: npt.NDArray[Any], name: str, *, alignment: int) -> Code:
+    ctype, align = C_TYPES[values.dtype.name], f"ESV_ALIGNED({alignment}) " if alignment > values.itemsize else ""
+    return Code(f"{align}static const {ctype} {name}[] = {{\n{_initializer(values, name)}\n}};")
 
 
 def _initializer(values: npt.NDArray[Any], name: str) -> str:
@@ -157,9 +171,3 @@ def _finite(value: float, name: str) -> str:
     if not np.isfinite(value):
         raise DataError(f"constant '{name}' is not finite", hint="convert the float net again")
     return c_float(value)
-
-
-def comment(text: str) -> str:
-    """Make text safe inside a C comment: printable ASCII that neither ends it nor begins another."""
-    plain = "".join(c if 32 <= ord(c) < 127 else "?" for c in text)
-    return plain.replace("*/", "* /").replace("/*", "/ *")

@@ -7,11 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from edge_sv.package.render import c_float
+from edge_sv.system.templates import open_templates
 from edge_sv_converters.c_source.calls import Call, KernelCall, Program, RowCall, ViewCall
-from edge_sv_converters.c_source.constants import C_TYPES, Constants, comment, define_constants
+from edge_sv_converters.c_source.constants import C_TYPES, Constants, define_constants
 from edge_sv_converters.c_source.emitted import EmittedPlan, Speaker
 from edge_sv_converters.c_source.graph import Tensor
 from edge_sv_converters.c_source.plan import ALIGNMENT, StaticPlan, plan_static
@@ -119,13 +118,7 @@ def kernel_headers(program: Program) -> list[str]:
 
 def render(template: str, context: Mapping[str, Any]) -> str:
     """Render one of this converter's templates; a name that is missing is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(context).rstrip("\n") + "\n"
+    return open_templates(TEMPLATES).get_template(template).render(context).rstrip("\n") + "\n"
 
 
 def _source_context(
@@ -154,7 +147,7 @@ def _source_context(
 
 def _interface(tensor: Tensor) -> str:
     grid = "" if tensor.scale is None else f", value = {tensor.grid[0]:.9g} * (q - {tensor.grid[1]})"
-    return comment(f"{tensor.shape} {C_TYPES[tensor.dtype]}{grid}; '{tensor.name}'")
+    return f"{tensor.shape} {C_TYPES[tensor.dtype]}{grid}; '{tensor.name}'"
 
 
 def _variables(program: Program, names: Names, plan: StaticPlan) -> Iterator[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from edge_sv.system.templates import Code
 from edge_sv_converters.c_source.calls import (
     Call,
     ElementCall,
@@ -15,7 +16,7 @@ from edge_sv_converters.c_source.calls import (
     ViewCall,
     WholeCall,
 )
-from edge_sv_converters.c_source.constants import C_TYPES, Constants, comment, identifier
+from edge_sv_converters.c_source.constants import C_TYPES, Constants, identifier
 from edge_sv_converters.c_source.graph import Tensor
 from edge_sv_converters.c_source.plan import StaticPlan, aligned, padding_row_bytes
 
@@ -71,7 +72,7 @@ def window_runners(program: Program) -> list[WindowRunner]:
     return [runners[name] for name in sorted(runners)]
 
 
-def window_initializer(call: RowCall) -> str | None:
+def window_initializer(call: RowCall) -> Code | None:
     """Return the members of a call's `esv_window`, None when it has no window."""
     window = call.window
     if window is None:
@@ -88,11 +89,15 @@ def window_initializer(call: RowCall) -> str | None:
         "pad_top": window.pad_top,
         "pad_value": window.pad_value or 0,
     }
-    return "".join(f"\n    {value}, /* {name} */" for name, value in members.items()) + "\n"
+    return Code("".join(f"\n    {value}, /* {name} */" for name, value in members.items()) + "\n")
 
 
-def statements(number: int, call: Call, names: Names, plan: StaticPlan) -> list[str]:
-    """Write the C statements of a call."""
+def statements(number: int, call: Call, names: Names, plan: StaticPlan) -> list[Code]:
+    """Write the C statements of a call, a line each."""
+    return [Code(line) for line in _statements(number, call, names, plan)]
+
+
+def _statements(number: int, call: Call, names: Names, plan: StaticPlan) -> list[str]:
     if isinstance(call, ViewCall):
         return _view(call, names, plan)
     assert isinstance(call, KernelCall)
@@ -110,12 +115,10 @@ def statements(number: int, call: Call, names: Names, plan: StaticPlan) -> list[
 
 
 def describe(call: Call) -> str:
-    """Say in one line what a call computes."""
+    """Say in one line what a call computes; names are as the model has them."""
     shapes = ", ".join(f"{tensor.shape}" for tensor in call.inputs)
     operation = call.operation
-    return comment(
-        f"{operation.index} {operation.kind} {call.output.name}: {shapes} -> {call.output.shape} {call.output.dtype}"
-    )
+    return f"{operation.index} {operation.kind} {call.output.name}: {shapes} -> {call.output.shape} {call.output.dtype}"
 
 
 def _runner(call: RowCall, taps: int) -> WindowRunner:

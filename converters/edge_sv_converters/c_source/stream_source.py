@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from edge_sv.system.templates import Code
 from edge_sv_converters.c_source.calls import Call, ElementCall, KernelCall, Program, ReduceCall, RowCall
 from edge_sv_converters.c_source.constants import C_TYPES, Constants, define_constants, identifier
 from edge_sv_converters.c_source.emit import emit_header, emit_net, kernel_headers, render
@@ -34,20 +35,7 @@ def emit_streaming(plan: StreamingPlan, *, prefix: str, banner: str, speaker: Sp
     program = plan.program
     constants = define_constants(program)
     names = name_tensors(program, constants)
-    tail = _tail(plan)
-    context = {
-        "banner": banner,
-        "prefix": prefix,
-        "plan": plan,
-        "headers": sorted({*kernel_headers(program), "esv_align.h", "esv_net.h", "esv_stream.h", "esv_window.h"}),
-        "stages": [_stage(step, names) for step in plan.steps],
-        "num_reaches": sum(len(step.stage.needs) for step in plan.steps),
-        "reductions": [_reduction(step, call, plan, names) for step, call in plan.reductions],
-        "runners": window_runners(tail),
-        "variables": [_variable(tensor, plan, names) for tensor in _tail_tensors(plan, tail)],
-        "tail": [_tail_step(number, program.calls[number], plan, names) for number in plan.tail],
-        "output": plan.tail_plan.offsets[program.outputs[0].index],
-    }
+    context = {"banner": banner, "prefix": prefix, **_describe_steps(plan, names)}
     header = emit_header(
         program,
         prefix=prefix,
@@ -63,6 +51,22 @@ def emit_streaming(plan: StreamingPlan, *, prefix: str, banner: str, speaker: Sp
         f"{prefix}_constants.h": _emit_constants(plan, constants, prefix=prefix, banner=banner),
     }
     return EmittedPlan("streaming", files, plan.state_bytes, constants.arrays)
+
+
+def _describe_steps(plan: StreamingPlan, names: Names) -> dict[str, Any]:
+    """Describe what the template writes out: what runs for each frame, and the tail that runs at the end."""
+    program, tail = plan.program, _tail(plan)
+    return {
+        "plan": plan,
+        "headers": sorted({*kernel_headers(program), "esv_align.h", "esv_net.h", "esv_stream.h", "esv_window.h"}),
+        "stages": [_stage(step, names) for step in plan.steps],
+        "num_reaches": sum(len(step.stage.needs) for step in plan.steps),
+        "reductions": [_reduction(step, call, plan, names) for step, call in plan.reductions],
+        "runners": window_runners(tail),
+        "variables": [_variable(tensor, plan, names) for tensor in _tail_tensors(plan, tail)],
+        "tail": [_tail_step(number, program.calls[number], plan, names) for number in plan.tail],
+        "output": plan.tail_plan.offsets[program.outputs[0].index],
+    }
 
 
 def _emit_constants(plan: StreamingPlan, constants: Constants, *, prefix: str, banner: str) -> str:
@@ -88,7 +92,7 @@ def _stage(step: Step, names: Names) -> dict[str, Any]:
         "name": f"row{step.number}_{identifier(call.output.name)}",
         "operator": call.operation.index,
         "comment": describe(call),
-        "lines": list(_run(step, names)),
+        "lines": [Code(line) for line in _run(step, names)],
         "reaches": [_members(reach, call) for reach in step.stage.needs],
         "output": step.stage.output,
     }

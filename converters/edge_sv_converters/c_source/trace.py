@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from edge_sv.plugins.generator import common_sources
 from edge_sv.runtimes.generated_c import CompiledNet
-from edge_sv.runtimes.host_compiler import load_library
+from edge_sv.runtimes.host_compiler import compile_library
 from edge_sv.runtimes.interpreter import describe_tensor
 from edge_sv_converters.c_source.calls import Program
 from edge_sv_converters.c_source.emit import emit_static, whole_tensors
@@ -31,11 +31,12 @@ def trace_program(
 
     Raises:
         ToolMissing: there is no C compiler.
+        DataError: the program crashed, or does not come to an end.
     """
     plan = plan_apart(whole_tensors(program))
     emitted = emit_static(program, prefix=PREFIX, banner="Traced.", plan=plan)
     files = {name: text.encode() for name, text in emitted.files.items()}
-    library = load_library({**files, **common_sources(files)}, cache=cache)
+    library = compile_library({**files, **common_sources(files)}, cache=cache)
     described = {
         tensor.index: describe_tensor(tensor.index, tensor.shape, tensor.dtype)
         for tensor in [*program.inputs, *(call.output for call in program.calls)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -149,6 +151,42 @@ def test_what_is_not_a_recording_is_refused_with_the_reason(tmp_path: Path) -> N
     assert "not a readable sound file" in refusal(tmp_path / "riff.wav")
     assert "holds no samples" in refusal(tmp_path / "none.wav")
     assert "100 Hz" in refusal(tmp_path / "slow.wav")
+
+
+def test_a_small_file_of_many_hours_is_refused_before_memory_is_short(tmp_path: Path) -> None:
+    path = tmp_path / "night.flac"
+    with soundfile.SoundFile(path, "w", 4000, 1, subtype="PCM_16") as sound:
+        for _ in range(13):
+            sound.write(np.zeros(4000 * 600, np.int16))
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="is too long") as caught:
+            recording.read_recording(path, sample_rate=4000)
+        assert caught.value.details["got"] == "more than 2 hours"
+        assert tracemalloc.get_traced_memory()[1] < 3 * 2 * 4000 * 7200
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_reading_in_blocks_gives_the_bits_of_reading_at_once(
+    tmp_path: Path, rate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal = np.stack([babble(3.0)[: 2 * rate], babble(3.0)[::-1][: 2 * rate]], axis=1).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", signal, rate, subtype="FLOAT")
+    whole = soxr.resample(signal.mean(axis=1, dtype=np.float32), rate, RATE, quality="HQ")
+    for samples in (999, 1 << 20):
+        monkeypatch.setattr(recording, "_BLOCK_SAMPLES", samples)
+        got = recording.read_recording(tmp_path / "a.wav", sample_rate=RATE)
+        np.testing.assert_array_equal(got, recording.to_int16(whole))
+
+
+def test_levels_of_a_long_recording_are_those_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    pcm = recording.to_int16(babble(3.0).astype(np.float32))
+    whole = recording.speech_seconds(pcm)
+    monkeypatch.setattr(recording, "_BLOCK_FRAMES", 7)
+    assert recording.speech_seconds(pcm) == whole > 0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -12,7 +12,7 @@ import pytest
 from edge_sv.embedders import Embedder, KerasEmbedder, LiteRTEmbedder, TflmEmbedder, open_artifact
 from edge_sv.errors import DataError
 from edge_sv.evaluation import embedding_cache
-from edge_sv.evaluation.embedding_cache import EmbeddingCache, default_cache_folder, embedding_key
+from edge_sv.evaluation.embedding_cache import EmbeddingCache, embedding_key
 from edge_sv.evaluation.evaluate import embed_recordings
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
@@ -79,14 +79,6 @@ def test_a_full_disk_is_told_and_what_was_kept_stays(cache: EmbeddingCache) -> N
     reopened = EmbeddingCache(cache.path.parent)
     assert all(reopened.get(str(i)) is not None for i in range(kept))
     reopened.close()
-
-
-def test_the_cache_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_folder() == tmp_path / "edge-sv"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_cache_folder() == tmp_path / ".cache" / "edge-sv"
 
 
 def change_source(monkeypatch: pytest.MonkeyPatch, changed: str) -> None:

@@ -10,7 +10,9 @@ import pytest
 from pydantic import BaseModel
 
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.errors import DataError
 from edge_sv.package import DevicePackage, Manifest
+from edge_sv.package.manifest import parse_manifest
 from edge_sv.system.files import sha256_file
 from tests.unit.package.conftest import TARGETS, files_in
 
@@ -30,6 +32,34 @@ def test_manifest_tells_everything(packages: dict[str, DevicePackage], tiny_arti
         "manifest.json"
     }
     assert manifest["files"] == {name_: sha256_file(packages[name].path / name_) for name_ in sorted(listed)}
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("generated", "prefix"), "x(void); int y"),
+        (("generated", "inputs", 0, "dtype"), "object"),
+        (("generated", "inputs", 0, "shape"), [-1]),
+        (("golden", 0, "name"), "../../secret"),
+        (("golden", 0, "name"), ".."),
+        (("model", "file"), "/etc/passwd"),
+        (("cohort", "file"), "../cohort.npz"),
+        (("model", "bytes"), -1),
+        (("sizes", "state_bytes"), 1 << 80),
+        (("input", "scale"), float("nan")),
+    ],
+)
+def test_what_could_lead_out_of_a_package_or_into_its_code_is_refused(
+    packages: dict[str, DevicePackage], place: tuple[str | int, ...], value: object
+) -> None:
+    document = json.loads((packages["cortex-m"].path / "manifest.json").read_text())
+    inner = document
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    with pytest.raises(DataError, match="damaged") as caught:
+        parse_manifest(json.dumps(document).encode(), "a manifest")
+    assert ".".join(map(str, place)) in caught.value.details["got"]
 
 
 def test_every_manifest_field_is_documented() -> None:

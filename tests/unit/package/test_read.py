@@ -89,7 +89,8 @@ def test_damage_to_any_file_is_named(copy_of: Callable[[str], Path], name: str) 
         (lambda m: m["files"].update({"../escape": "0" * 64}), "outside of the package"),
         (lambda m: m["files"].pop("model.tflite"), "does not list"),
         (lambda m: m["model"].update(sha256="0" * 64), "not the one"),
-        (lambda m: m["model"].update(bytes=-1), "not the one"),
+        (lambda m: m["model"].update(bytes=-1), "model.bytes"),
+        (lambda m: m["model"].update(bytes=1), "not the one"),
     ],
 )
 def test_a_changed_manifest_is_refused(

@@ -17,6 +17,9 @@ from edge_sv.package.target import Target, list_targets, load_target, template_f
 GOOD = 'description = "a board"\npackage = "tflite-micro"\nconverter = "tflite"\n'
 
 
+COMMANDS = ("../tools/gcc", "/bin/sh", "-fplugin=x.so", "cortex-m4 -B.", "$(touch pwned)", "a\\nb", "")
+
+
 def _write(folder: Path, text: str) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "target.toml").write_text(text)
@@ -68,6 +71,7 @@ def test_unknown_name_suggests_the_nearest() -> None:
         ('description = "no converter"\npackage = "tflite"\n', "converter"),
         ("description = \n", "not TOML"),
         ("\x00", "not TOML"),
+        *((GOOD + f'{field} = "{name}"\n', field) for field in ("cpu", "toolchain", "emulator") for name in COMMANDS),
     ],
 )
 def test_a_bad_file_is_refused_by_field(tmp_path: Path, text: str, named: str) -> None:

@@ -80,8 +80,8 @@ def test_convert_writes_what_build_takes(data: Path, tmp_path: Path) -> None:
     artifact, report = done.artifact, done.report
     assert load_artifact(net / "static_wi8_ai8").sha256 == artifact.sha256
     assert artifact.scoring is not None and artifact.scoring.kind == "as_norm"
-    assert artifact.provenance["check"]["cosine_min"] == report.cosine_min
-    assert set(artifact.provenance["development"]) == {"trials", "targets", "eer_cosine", "eer_as_norm"}
+    assert artifact.provenance.check == report
+    assert artifact.provenance.development is not None
     built = run(net, tmp_path)
     assert built.package.artifact.sha256 == artifact.sha256
 
@@ -107,10 +107,12 @@ def test_an_artifact_alone_must_have_been_checked(net: Path, artifact: ModelArti
     save_artifact(tmp_path / "alone", artifact)
     with pytest.raises(DataError, match="never checked"):
         run(tmp_path / "alone", tmp_path)
-    provenance = {**artifact.provenance, "check": RECORDED.to_dict()}
+    provenance = artifact.provenance.with_check(RECORDED)
     save_artifact(tmp_path / "alone", dataclasses.replace(artifact, provenance=provenance))
     assert run(tmp_path / "alone", tmp_path).report == RECORDED
-    save_artifact(tmp_path / "alone", dataclasses.replace(artifact, provenance={**provenance, "check": {"a": 1}}))
+    stated = json.loads((tmp_path / "alone" / "artifact.json").read_text())
+    stated["provenance"]["check"] = {"a": 1}
+    (tmp_path / "alone" / "artifact.json").write_text(json.dumps(stated))
     with pytest.raises(DataError, match="record of a check is damaged"):
         run(tmp_path / "alone", tmp_path)
 
@@ -225,7 +227,7 @@ def test_reference_and_recorded_checks_say_so_in_the_package(
     net: Path, artifact: ModelArtifact, tmp_path: Path
 ) -> None:
     copy = shutil.copytree(net, tmp_path / "net")
-    provenance = {**artifact.provenance, "check": RECORDED.to_dict()}
+    provenance = artifact.provenance.with_check(RECORDED)
     save_artifact(copy / "static_wi8_ai8", dataclasses.replace(artifact, provenance=provenance))
     full = run(copy, tmp_path)
     recorded = run(copy, tmp_path, check="recorded", out=tmp_path / "recorded")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact, load_artifact
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError
 from edge_sv.pipeline import check
 from edge_sv.pipeline.check import Checked, artifact_identity, check_stage, recorded_check, strongest_check
@@ -30,7 +31,7 @@ def request_of(net: Path) -> ConversionRequest:
 
 
 def recorded(artifact: ModelArtifact) -> ModelArtifact:
-    return dataclasses.replace(artifact, provenance={**artifact.provenance, "check": RECORDED.to_dict()})
+    return dataclasses.replace(artifact, provenance=artifact.provenance.with_check(RECORDED))
 
 
 def test_the_strongest_check_is_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +65,7 @@ def test_the_artifact_is_placed_where_it_is_wanted(
 
 def test_identity_has_every_file(artifact: ModelArtifact) -> None:
     assert set(artifact_identity(artifact)) == {"artifact.json", "model.tflite"}
-    other = dataclasses.replace(artifact, provenance={"note": 1})
+    other = dataclasses.replace(artifact, provenance=Provenance({"note": 1}))
     assert artifact_identity(other)["model.tflite"] == artifact_identity(artifact)["model.tflite"]
     assert artifact_identity(other) != artifact_identity(artifact)
 

@@ -30,7 +30,8 @@ def test_with_data_it_is_made_once(data: Path, tmp_path: Path) -> None:
     (first,), (made,) = run_stages([stage], Compressed(net), cache)
     (again,), (kept,) = run_stages([stage], Compressed(net), cache)
     assert first == again and (made.status, kept.status) == ("done", "unchanged")
-    assert first.artifact.provenance["calibration"]["source"] == "training speakers of the data"
+    assert first.artifact.provenance.calibration is not None
+    assert first.artifact.provenance.calibration.source == "training speakers of the data"
 
 
 def test_another_nets_form_is_refused(net: Path, tmp_path: Path) -> None:

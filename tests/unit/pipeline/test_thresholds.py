@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.artifacts.check_report import CheckReport
 from edge_sv.pipeline.thresholds import choose_scoring, make_cohort, set_scoring
 from edge_sv.scoring.scores import Cohort
 from edge_sv.scoring.speech_index import read_index
@@ -38,7 +37,7 @@ def test_the_threshold_accepts_the_wanted_share(embeddings: dict[str, np.ndarray
     scores = score_list(trials, embeddings, kind=kind, cohort=cohort, top_n=scoring.top_n)  # type: ignore[arg-type]
     share = float(np.mean(scores[~trials.labels.astype(bool)] >= scoring.threshold))
     assert share == pytest.approx(rate, abs=2 / 760) and scoring.false_accept_rate == rate
-    assert development["trials"] == 780 and development["targets"] == 20
+    assert development.trials == 780 and development.targets == 20
 
 
 def test_the_cohort_has_each_training_speaker_once(artifact: ModelArtifact, data: Path) -> None:
@@ -50,7 +49,7 @@ def test_without_a_list_only_the_figures_are_noted(artifact: ModelArtifact, data
     options = {"kind": "cosine", "false_accept_rate": 0.01}
     noted = set_scoring(artifact, RECORDED, bundled_voices(), data, **options)  # type: ignore[arg-type]
     assert noted.scoring is None and noted.cohort is None
-    assert CheckReport.from_dict(noted.provenance["check"]) == RECORDED
+    assert noted.provenance.check == RECORDED
 
 
 def test_with_a_list_all_is_set(artifact: ModelArtifact, data: Path) -> None:
@@ -63,4 +62,5 @@ def test_with_a_list_all_is_set(artifact: ModelArtifact, data: Path) -> None:
     report = dataclasses.replace(RECORDED, embeddings=embed_recordings(LiteRTEmbedder(artifact), sample.files))
     done = set_scoring(artifact, report, sample, data, kind="as_norm", false_accept_rate=0.05)
     assert done.scoring is not None and done.scoring.kind == "as_norm" and done.scoring.false_accept_rate == 0.05
-    assert done.cohort is not None and done.provenance["development"]["trials"] == 36
+    assert done.cohort is not None and done.provenance.development is not None
+    assert done.provenance.development.trials == 36

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from edge_sv.report.det import det_svg
+from edge_sv.report.det import det_plot
 from edge_sv.scoring.metrics import DetPoints, det_points
 
 pytest.importorskip("matplotlib", reason="DET plots need matplotlib: pip install 'edge-sv[plot]'")
@@ -22,15 +22,15 @@ def normal_points(distance: float) -> DetPoints:
 
 def test_the_same_points_give_the_same_bytes() -> None:
     curves = {"near": normal_points(2), "far": normal_points(4)}
-    first = det_svg(curves, title="list")
-    assert det_svg(curves, title="list") == first
-    assert det_svg({"near": curves["near"]}, title="list") != first
+    first = det_plot(curves, title="list")
+    assert det_plot(curves, title="list") == first
+    assert det_plot({"near": curves["near"]}, title="list") != first
     assert not re.search(rb"20\d\d-\d\d-\d\d", first)
 
 
 def test_it_is_svg_with_labels_as_text() -> None:
     points = normal_points(2)
-    document = det_svg({"small net": points}, title="a list")
+    document = det_plot({"small net": points}, title="a list")
     root = ElementTree.fromstring(document)
     assert root.tag.endswith("svg")
     text = " ".join("".join(element.itertext()) for element in root.iter() if element.tag.endswith("text"))
@@ -42,7 +42,7 @@ def test_it_is_svg_with_labels_as_text() -> None:
 
 def test_normal_scores_of_equal_variance_draw_a_straight_line() -> None:
     """That is what normal-deviate axes are for."""
-    document = det_svg({"normal": normal_points(2)}).decode()
+    document = det_plot({"normal": normal_points(2)}).decode()
     longest = max(re.findall(r'd="(M[^"]*)"', document), key=len)
     points = np.array([[float(v) for v in pair] for pair in re.findall(r"[ML] (\S+) (\S+)", longest)])
     middle = points[np.argsort(points[:, 0])][len(points) // 4 : -len(points) // 4]
@@ -50,4 +50,4 @@ def test_normal_scores_of_equal_variance_draw_a_straight_line() -> None:
 
 
 def test_separated_lists_draw_too() -> None:
-    assert b"EER 0.00%" in det_svg({"perfect": det_points([3, 2, 1, 0], [True, True, False, False])})
+    assert b"EER 0.00%" in det_plot({"perfect": det_points([3, 2, 1, 0], [True, True, False, False])})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from edge_sv.package.cortex_m import source_files
 from edge_sv.package.golden_vectors import buzz
 from edge_sv.plugins.generator import DEFAULT_CODE, DEFAULT_PREFIX
 from edge_sv.runtimes.generated_c import CompiledDevice, CompiledNet, CompiledSpeakerNet
-from edge_sv.runtimes.host_compiler import load_library
+from edge_sv.runtimes.host_compiler import compile_library
 from edge_sv.runtimes.interpreter import describe_tensor
 from edge_sv.runtimes.tflm import TflmInterpreter
 
@@ -40,7 +39,7 @@ OUTPUTS = [describe_tensor(2, (3, 2), "int16"), describe_tensor(3, (1,), "bool")
 @pytest.fixture
 def two_inputs(tmp_path: Path) -> CompiledNet:
     places = {index: (details, 16 * index) for index, details in enumerate([*INPUTS, *OUTPUTS])}
-    library = load_library({"two.c": TWO_INPUTS}, cache=tmp_path)
+    library = compile_library({"two.c": TWO_INPUTS}, cache=tmp_path)
     return CompiledNet(library, "two", inputs=INPUTS, outputs=OUTPUTS, places=places)
 
 
@@ -65,11 +64,11 @@ def test_inputs_that_do_not_fit_are_refused(two_inputs: CompiledNet) -> None:
 
 
 @pytest.fixture(scope="module")
-def library(tiny_artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
-    return load_library(source_files(tiny_artifact, DEFAULT_CODE), cache=tmp_path_factory.mktemp("libraries"))
+def library(tiny_artifact: ModelArtifact, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_library(source_files(tiny_artifact, DEFAULT_CODE), cache=tmp_path_factory.mktemp("libraries"))
 
 
-def test_a_speaker_net_describes_itself_as_the_model_does(tiny_artifact: ModelArtifact, library: ctypes.CDLL) -> None:
+def test_a_speaker_net_describes_itself_as_the_model_does(tiny_artifact: ModelArtifact, library: Path) -> None:
     pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
     net, reference = CompiledSpeakerNet(library, DEFAULT_PREFIX), TflmInterpreter(tiny_artifact.model)
     assert net.model_sha256 == tiny_artifact.sha256
@@ -82,7 +81,7 @@ def test_a_speaker_net_describes_itself_as_the_model_does(tiny_artifact: ModelAr
     np.testing.assert_array_equal(net.run(frames)[0], reference.run(frames)[0])
 
 
-def test_a_device_says_in_its_own_words_what_it_refuses(library: ctypes.CDLL) -> None:
+def test_a_device_says_in_its_own_words_what_it_refuses(library: Path) -> None:
     device = CompiledDevice(library, DEFAULT_PREFIX)
     with pytest.raises(DataError, match="the device answers") as caught:
         device.embed(np.zeros(10, np.int16))

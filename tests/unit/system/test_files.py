@@ -9,12 +9,22 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge_sv.errors import DataError
-from edge_sv.system.files import atomic_folder, sha256_bytes, sha256_file, write_atomic
+from edge_sv.system import files
+from edge_sv.system.files import (
+    atomic_folder,
+    open_file,
+    read_file,
+    sha256_bytes,
+    sha256_file,
+    write_atomic,
+    write_folder,
+)
 
 ARGS = "import sys; from pathlib import Path; args = [Path(a) for a in sys.argv[1:]]\n"
 
@@ -240,3 +250,86 @@ def test_checksums_are_sha256(tmp_path: Path) -> None:
     large = os.urandom(3 << 20)
     (tmp_path / "large").write_bytes(large)
     assert sha256_file(tmp_path / "large") == hashlib.sha256(large).hexdigest()
+
+
+# --- what belongs to others -------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_of_the_old_folder_goes_into_the_new_one(tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    write_folder(folder, {"model": b"old", "src/a.c": b"old", "src/gone.c": b"old"})
+    for name in (".git/objects/ab", "notes.txt", "src/mine.c", "data/x/y"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("mine")
+    (folder / "link").symlink_to(tmp_path)
+    write_folder(folder, {"model": b"new", "src/a.c": b"new"}, own=["model", "src/a.c", "src/gone.c"])
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    mine = dict.fromkeys((".git/objects/ab", "notes.txt", "src/mine.c", "data/x/y"), b"mine")
+    assert found == {"model": b"new", "src/a.c": b"new", **mine}
+    assert (folder / "link").readlink() == tmp_path
+    assert names(tmp_path) == ["package"]
+
+
+@pytest.mark.parametrize("place", ["README", "src", "src/a.c"])
+def test_a_new_file_does_not_take_the_place_of_what_is_not_ours(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "package"
+    write_folder(folder, {"model": b"old"})
+    (folder / place).parent.mkdir(exist_ok=True)
+    (folder / place).write_text("mine")
+    with pytest.raises(DataError, match="in the way"):
+        write_folder(folder, {"model": b"new", "README": b"new", "src/a.c": b"new"}, own=["model"])
+    assert (folder / "model").read_bytes() == b"old" and (folder / place).read_text() == "mine"
+    assert names(tmp_path) == ["package"]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "print").symlink_to(tmp_path / "far" / "print")
+    (tmp_path / "package").symlink_to(tmp_path / "far" / "package")
+    for content in (b"first", b"second"):
+        write_atomic(tmp_path / "print", content)
+        write_folder(tmp_path / "package", {"model": content})
+        assert (tmp_path / "far" / "print").read_bytes() == content
+        assert (tmp_path / "far" / "package" / "model").read_bytes() == content
+    assert (tmp_path / "print").is_symlink() and (tmp_path / "package").is_symlink()
+    assert names(tmp_path / "far") == ["package", "print"]
+
+
+def test_contents_and_names_are_on_the_disk_before_the_function_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    synchronize, rename = os.fsync, os.rename
+
+    def fsync(handle: int) -> None:
+        order.append(Path(f"/proc/self/fd/{handle}").readlink().name.lstrip(".").partition(".")[0])
+        synchronize(handle)
+
+    def note(source: str, target: str) -> None:
+        order.append("moved")
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "fsync", fsync)
+    monkeypatch.setattr(files.os, "replace", note)
+    monkeypatch.setattr(files.os, "rename", note)
+    write_atomic(tmp_path / "print", b"x")
+    assert order == ["print", "moved", tmp_path.name]
+    order.clear()
+    write_folder(tmp_path / "package", {"src/a": b"x"})
+    assert order[-1] == tmp_path.name and order[-2] in ("moved", "package")
+    assert {"a", "src"} <= set(order)
+
+
+@pytest.mark.parametrize("read", [read_file, open_file])
+def test_a_pipe_or_a_folder_is_refused_at_once(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place, words in ((tmp_path / "pipe", "a pipe"), (tmp_path, "a folder"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(OSError, match=words):
+            read(place)
+
+
+def test_a_file_beyond_a_limit_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as stream:
+        stream.truncate(1 << 40)
+    with pytest.raises(OSError, match="more than 1,000"):
+        read_file(tmp_path / "large", limit=1000)

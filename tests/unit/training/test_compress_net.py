@@ -25,6 +25,8 @@ from edge_sv.training.history import best_row
 from edge_sv.training.inputs import Inputs
 from tests.nets import make_float_net
 
+pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
+
 RULES = """
 name = "mine"
 description = "a test"
@@ -206,12 +208,13 @@ learning_rate = 1e-2
 """
 
 
+@pytest.fixture(scope="module")
+def compressed(float_net: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Compress(float_net, corpus, tmp_path_factory.mktemp("clusters"))(CLUSTERS)
+
+
 class TestClustering:
     """Weight clustering trains in two halves."""
-
-    @pytest.fixture(scope="class")
-    def compressed(self, float_net: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return Compress(float_net, corpus, tmp_path_factory.mktemp("clusters"))(CLUSTERS)
 
     def test_the_net_of_the_second_half_is_kept(self, compressed: Path) -> None:
         rows = read_history(compressed)
@@ -268,19 +271,21 @@ mean_bits = 2.5
 MIXED_TUNING = "[fine_tuning]\nepochs = 4\nsteps_per_epoch = 2\nlearning_rate = 1e-3\n"
 
 
+@pytest.fixture(scope="module")
+def random_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_float_net(tmp_path_factory.mktemp("nets") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def whole(random_net: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Compress:
+    """The run of a net that was compressed without interruption, into `out`."""
+    run = Compress(random_net, corpus, tmp_path_factory.mktemp("mixed"))
+    run(MIXED + MIXED_TUNING)
+    return run
+
+
 class TestMixedPrecision:
     """A budget is divided among the layers, and the narrow ones train first."""
-
-    @pytest.fixture(scope="class")
-    def random_net(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return make_float_net(tmp_path_factory.mktemp("nets") / "tiny")
-
-    @pytest.fixture(scope="class")
-    def whole(self, random_net: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Compress:
-        """The run of a net that was compressed without interruption, into `out`."""
-        run = Compress(random_net, corpus, tmp_path_factory.mktemp("mixed"))
-        run(MIXED + MIXED_TUNING)
-        return run
 
     @pytest.fixture
     def compress(self, whole: Compress, tmp_path: Path) -> Compress:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from edge_sv.errors import DataError
-from edge_sv.verification.voice_print import VoicePrint, is_print, load_print, save_print, wipe_print
+from edge_sv.verification.voice_print import VoicePrint, is_print, load_print, locked_print, save_print, wipe_print
 from tests.voice_prints import SHA, make_print
 
 prints = st.builds(
@@ -193,3 +195,27 @@ class TestFiles:
         assert not is_print(path)
         with pytest.raises(DataError, match="cannot read"):
             is_print(tmp_path / "absent.print")
+
+
+def test_wiping_through_a_link_overwrites_the_print_and_removes_both(tmp_path: Path) -> None:
+    place, link, other = tmp_path / "far" / "ada.print", tmp_path / "link", tmp_path / "other"
+    save_print(place, make_print())
+    other.hardlink_to(place)  # keeps the bytes in sight
+    link.symlink_to(place)
+    wipe_print(link)
+    assert not place.exists() and not link.is_symlink()
+    assert other.read_bytes() == bytes(len(make_print().to_bytes()))
+
+
+def test_a_lock_is_one_process_s_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "ada.print"
+    script = (
+        "import sys; from pathlib import Path; from edge_sv.verification.voice_print import locked_print\n"
+        "with locked_print(Path(sys.argv[1])): print('in', flush=True)"
+    )
+    with locked_print(path):
+        other = subprocess.Popen([sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(timeout=2)
+    assert other.communicate(timeout=60)[0] == "in\n"
+    assert list(path.parent.iterdir()) == []
