@@ -17,7 +17,15 @@ from edge_sv.analysis.graphs import (
 )
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.runtimes.layer_trace import trace_values
-from edge_sv.tflite.flatbuffer import operators, pack_model, parse_model, tensor_data, tensor_name, tensor_scale
+from edge_sv.tflite.flatbuffer import (
+    WEIGHTED,
+    operators,
+    pack_model,
+    parse_model,
+    tensor_data,
+    tensor_name,
+    tensor_scale,
+)
 from tests.int8_models import Int8Model
 from tests.nets import voice_calibration
 
@@ -60,12 +68,11 @@ def test_biases_in_the_file_are_at_the_sums_scale() -> None:
 
 def test_float_weights_are_read_as_they_are(float_model: bytes) -> None:
     tree = parse_model(float_model)
-    for operator in operators(tree):
-        if operator.kind == "CONV_2D":
-            tensor = tree.subgraphs[0].tensors[operator.inputs[1]]
-            np.testing.assert_array_equal(
-                read_weights(float_model)[tensor_name(tensor).removesuffix("/weights")], tensor_data(tree, tensor)
-            )
+    tensors = [tree.subgraphs[0].tensors[each.inputs[1]] for each in operators(tree) if each.kind in WEIGHTED]
+    found = read_weights(float_model)
+    assert list(found) == [tensor_name(tensor).removesuffix("/weights") for tensor in tensors] and len(found) > 3
+    for values, tensor in zip(found.values(), tensors, strict=True):
+        np.testing.assert_array_equal(values, tensor_data(tree, tensor))
 
 
 def test_weights_that_are_put_back_change_nothing(float_model: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,20 @@ import pytest
 
 from edge_sv.artifacts.activation_ranges import load_ranges
 from edge_sv.artifacts.palette import load_palettes
+from edge_sv.compress.mixed import divide_epochs
+from edge_sv.compress.net_bytes import net_bytes
 from edge_sv.embedders import KerasEmbedder
 from edge_sv.errors import UsageError
-from edge_sv.frontend.segments import SegmentRule
-from edge_sv.models.checkpoint import NetDescription, build_net, load_net, net_config, save_net
+from edge_sv.models.checkpoint import load_description, load_net
+from edge_sv.plugins.weight_bytes import total_bytes
+from edge_sv.recipes.bit_allocation import BitAllocation, read_bit_allocation
 from edge_sv.recipes.reading import load_recipe
-from edge_sv.training.bank import Progress
 from edge_sv.training.compress_net import compress_net
 from edge_sv.training.config import TrainConfig
 from edge_sv.training.fit import read_history, train
+from edge_sv.training.history import best_row
 from edge_sv.training.inputs import Inputs
+from tests.nets import make_float_net
 
 pytest.importorskip("tensorflow_model_optimization", reason="pip install 'edge-sv[train]'")
 
@@ -53,26 +57,49 @@ def float_net(tmp_path_factory: pytest.TempPathFactory, corpus: Path, config: Tr
 
 
 class Compress:
-    """Compresses the float net by the recipe that a test writes."""
+    """Compresses a float net by the recipe that a test writes."""
 
-    def __init__(self, net: Path, corpus: Path, folder: Path) -> None:
+    def __init__(self, net: Path, corpus: Path, folder: Path, cache: Path | None = None) -> None:
         self.net, self.corpus, self.folder = net, corpus, folder
+        self.cache = cache or folder / "cache"
 
-    def __call__(self, text: str, *, data: bool = True, out: str = "out") -> Path:
+    def __call__(
+        self,
+        text: str,
+        *,
+        data: bool = True,
+        out: str = "out",
+        budget: int | None = None,
+        progress: Callable[[int, int, str], None] = quiet,
+    ) -> Path:
         recipe = self.folder / "mine.toml"
         recipe.write_text(text)
         compress_net(
             self.net,
-            load_recipe(str(recipe)),
+            load_recipe(str(recipe)).with_budget(budget),
             data=self.corpus if data else None,
             out=self.folder / out,
             origin="abc",
             open_teacher=KerasEmbedder,
             find_net=Path,
-            cache=self.folder / "cache",
-            progress=quiet,
+            cache=self.cache,
+            progress=progress,
         )
         return self.folder / out
+
+
+class Killed(Exception):
+    """Stands for a kill."""
+
+
+def kill_at(step: str, count: int) -> Callable[[int, int, str], None]:
+    """Return a progress function that kills the run at a count of the steps whose names begin so."""
+
+    def progress(done: int, _total: int, what: str) -> None:
+        if what.startswith(step) and done >= count:
+            raise Killed
+
+    return progress
 
 
 @pytest.fixture
@@ -181,83 +208,120 @@ learning_rate = 1e-2
 """
 
 
-class Killed(Exception):
-    """Stands for a kill."""
+@pytest.fixture(scope="module")
+def compressed(float_net: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Compress(float_net, corpus, tmp_path_factory.mktemp("clusters"))(CLUSTERS)
 
 
-def until(last_step: int) -> Progress:
-    """Return a progress function that kills the run after some steps."""
+class TestClustering:
+    """Weight clustering trains in two halves."""
 
-    def progress(done: int, _total: int, what: str) -> None:
-        if what.startswith("epoch") and done > last_step:
-            raise Killed
+    def test_the_net_of_the_second_half_is_kept(self, compressed: Path) -> None:
+        rows = read_history(compressed)
+        assert [row["complete"] for row in rows] == [0, 0, 1, 1]
+        _, description = load_net(compressed)
+        assert description.provenance["epoch"] in (3, 4)
 
-    return progress
+    def test_it_holds_its_clusters_and_its_ranges(self, compressed: Path, float_net: Path) -> None:
+        model, _ = load_net(compressed)
+        palettes = load_palettes(compressed)
+        assert len(palettes["stem_conv"].codebook) == 255 and len(palettes) > 3
+        for name in set(palettes) - {"stem_conv"}:
+            kernel = model.get_layer(name).kernel.numpy()
+            assert palettes[name].bits == 3 and 2 <= len(np.unique(kernel)) <= 6
+            before = load_net(float_net)[0].get_layer(name).kernel.numpy()
+            assert np.corrcoef(kernel.ravel(), before.ravel())[0, 1] > 0.7
+        assert len(load_ranges(compressed)) > 5
+
+    @pytest.mark.parametrize("count", [4, 6], ids=["within the first half", "within the second half"])
+    def test_a_killed_run_goes_on_to_the_same_net(self, compressed: Path, compress: Compress, count: int) -> None:
+        with pytest.raises(Killed):
+            compress(CLUSTERS, progress=kill_at("epoch", count))
+        again = compress(CLUSTERS)
+        for name in ("palettes.npz", "weights.npz", "ranges.npz"):
+            assert (again / name).read_bytes() == (compressed / name).read_bytes(), name
+
+
+def assert_kept(out: Path, widths: BitAllocation | None) -> BitAllocation:
+    """Compare what a compressed net is with the plan that it tells."""
+    assert widths is not None
+    palettes = load_palettes(out)
+    assert {name: palette.bits for name, palette in palettes.items()} == widths.bits
+    assert total_bytes(net_bytes(load_net(out)[0], palettes).values()) <= widths.total_bytes <= widths.budget
+    return widths
+
+
+MIXED = """
+name = "mine"
+description = "a test"
+
+[[rules]]
+match = "*"
+weights = 4
+quantizer = "kmeans"
+
+[[rules]]
+match = "stem*"
+weights = 8
+
+[mixed]
+bits = [2, 3, 4]
+mean_bits = 2.5
+"""
+MIXED_TUNING = "[fine_tuning]\nepochs = 4\nsteps_per_epoch = 2\nlearning_rate = 1e-3\n"
 
 
 @pytest.fixture(scope="module")
-def clustered_from(tmp_path_factory: pytest.TempPathFactory, config: TrainConfig) -> Path:
-    description = NetDescription(
-        name=config.name,
-        family=config.net.family,
-        config=net_config(config.net.family, config.net.config),
-        features=config.front_end,
-        segments=SegmentRule(config.segments.frames, config.segments.hop_frames),
-        provenance={"training": json.loads(config.model_dump_json())},
-    )
-    folder = tmp_path_factory.mktemp("float") / config.name
-    save_net(folder, description, build_net(description))
-    return folder
-
-
-def run_clustering(net: Path, corpus: Path, folder: Path, *, last_step: int = 1000) -> Path:
-    folder.mkdir(exist_ok=True)
-    recipe = folder / "mine.toml"
-    recipe.write_text(CLUSTERS)
-    compress_net(
-        net,
-        load_recipe(str(recipe)),
-        data=corpus,
-        out=folder / "out",
-        origin="abc",
-        open_teacher=KerasEmbedder,
-        find_net=Path,
-        cache=net.parent / "cache",
-        progress=until(last_step),
-    )
-    return folder / "out"
+def random_net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_float_net(tmp_path_factory.mktemp("nets") / "tiny")
 
 
 @pytest.fixture(scope="module")
-def clustered(clustered_from: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_clustering(clustered_from, corpus, tmp_path_factory.mktemp("runs") / "whole")
+def whole(random_net: Path, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Compress:
+    """The run of a net that was compressed without interruption, into `out`."""
+    run = Compress(random_net, corpus, tmp_path_factory.mktemp("mixed"))
+    run(MIXED + MIXED_TUNING)
+    return run
 
 
-def test_the_net_of_the_second_half_is_kept(clustered: Path) -> None:
-    rows = read_history(clustered)
-    assert [row["complete"] for row in rows] == [0, 0, 1, 1]
-    _, description = load_net(clustered)
-    assert description.provenance["epoch"] in (3, 4)
+class TestMixedPrecision:
+    """A budget is divided among the layers, and the narrow ones train first."""
 
+    @pytest.fixture
+    def compress(self, whole: Compress, tmp_path: Path) -> Compress:
+        return Compress(whole.net, whole.corpus, tmp_path, whole.cache)
 
-def test_it_holds_its_clusters_and_its_ranges(clustered: Path, clustered_from: Path) -> None:
-    model, _ = load_net(clustered)
-    palettes = load_palettes(clustered)
-    assert len(palettes["stem_conv"].codebook) == 255
-    for name in set(palettes) - {"stem_conv"}:
-        kernel = model.get_layer(name).kernel.numpy()
-        assert palettes[name].bits == 3 and 2 <= len(np.unique(kernel)) <= 6
-        before = load_net(clustered_from)[0].get_layer(name).kernel.numpy()
-        assert np.corrcoef(kernel.ravel(), before.ravel())[0, 1] > 0.7
-    assert len(load_ranges(clustered)) > 5
+    def test_narrow_layers_train_first_and_the_whole_net_is_kept(self, whole: Compress) -> None:
+        out = whole.folder / "out"
+        widths = assert_kept(out, read_bit_allocation(out))
+        used = sorted(set(widths.bits.values()))
+        assert "training speech" in widths.method and len(used) > 1
+        history = read_history(out)
+        stages = divide_epochs(used, 4)
+        assert [row["rounded_bits"] for row in history] == list(stages)
+        assert [row["complete"] for row in history] == [float(stage == used[-1]) for stage in stages]
+        assert load_description(out).provenance["epoch"] == best_row(history)["epoch"]
+        assert best_row(history)["complete"] == 1
 
+    @pytest.mark.parametrize(("what", "count"), [("sensitivity", 3), ("epoch 3", 5)])
+    def test_killed_anywhere_it_goes_on_with_the_same_result(
+        self, compress: Compress, whole: Compress, tmp_path: Path, what: str, count: int
+    ) -> None:
+        compress.cache = compress.cache if what.startswith("epoch") else tmp_path / "cache"
+        with pytest.raises(Killed):
+            compress(MIXED + MIXED_TUNING, progress=kill_at(what, count))
+        killed, out = compress(MIXED + MIXED_TUNING), whole.folder / "out"
+        for name in ("palettes.npz", "weights.npz"):
+            assert (killed / name).read_bytes() == (out / name).read_bytes()
+        assert read_bit_allocation(killed) == read_bit_allocation(out)
 
-@pytest.mark.parametrize("last_step", [3, 5], ids=["within the first half", "within the second half"])
-def test_a_killed_run_goes_on_to_the_same_net(
-    clustered: Path, clustered_from: Path, corpus: Path, tmp_path: Path, last_step: int
-) -> None:
-    with pytest.raises(Killed):
-        run_clustering(clustered_from, corpus, tmp_path / "killed", last_step=last_step)
-    again = run_clustering(clustered_from, corpus, tmp_path / "killed")
-    for name in ("palettes.npz", "weights.npz", "ranges.npz"):
-        assert (again / name).read_bytes() == (clustered / name).read_bytes(), name
+    def test_without_training_voices_suffice_for_any_budget(self, compress: Compress) -> None:
+        wide, narrow = (compress(MIXED, data=False, out=str(n), budget=n) for n in (4000, 2900))
+        plans = [assert_kept(out, read_bit_allocation(out)) for out in (wide, narrow)]
+        assert [plan.budget for plan in plans] == [4000, 2900] and plans[0].sensitivity < plans[1].sensitivity
+        assert "synthetic voices" in plans[0].method
+
+    def test_a_budget_for_a_recipe_without_one(self, compress: Compress) -> None:
+        rules = MIXED.partition("[mixed]")[0]
+        with pytest.raises(UsageError, match="'mine' has no budget"):
+            compress(rules, data=False, budget=2500)

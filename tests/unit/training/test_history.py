@@ -21,6 +21,11 @@ def test_best_is_the_latest_of_equals() -> None:
     assert best_row([{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}])["epoch"] == 2
 
 
+def test_an_early_stage_is_never_the_best() -> None:
+    rows = [{"epoch": 1, "loss": 0.1, "complete": 0.0}, {"epoch": 2, "loss": 0.5, "complete": 1.0}]
+    assert best_row(rows)["epoch"] == 2 and best_row(rows[:1])["epoch"] == 1
+
+
 @pytest.mark.parametrize(
     ("errors", "patience", "over"),
     [
