@@ -67,7 +67,7 @@ format: setup ## Rewrite Python and C in the house's format.
 	scripts/check-c-format --fix
 
 .PHONY: fuzz
-fuzz: setup ## Fuzz the C that reads bytes, ten minutes a target; ARGS="60 store" is shorter.
+fuzz: setup ## Fuzz what reads bytes, in C and Python, ten minutes a target; ARGS="60 store manifest" is shorter.
 	$(BIN)/python scripts/fuzz $(ARGS)
 
 .PHONY: docker-test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ DECODE = "TFLM_DECODE"
 """Custom operator of TensorFlow Lite Micro that expands lookup tables; its inputs are pairs of indices and table."""
 _TABLE_BITS = 5
 """Byte of a table's header whose low bits are an index's width."""
-WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
-"""Operators whose inputs are data, weights, bias."""
+WEIGHTED = {"CONV_2D": (2, 4), "DEPTHWISE_CONV_2D": (2, 4), "FULLY_CONNECTED": (2, 2), "TRANSPOSE_CONV": (3, 4)}
+"""Operators whose second input is weights -> how many inputs they need, and how many dimensions the weights have."""
 
 
 @dataclass(frozen=True)
@@ -198,15 +199,15 @@ def weight_bits(model: Any, index: int, decoded: Mapping[int, tuple[int, int]]) 
 
 def _macs(operator: Operator, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> int:
     """Count multiply-accumulates; TFLite's weight layouts are OHWI, 1HWC, OI."""
-    outputs = int(np.prod(output, dtype=np.int64))
+    outputs = math.prod(output)
     if operator.kind == "CONV_2D":
-        return outputs * int(np.prod(inputs[1][1:]))
+        return outputs * math.prod(inputs[1][1:])
     if operator.kind == "DEPTHWISE_CONV_2D":
         return outputs * inputs[1][1] * inputs[1][2]
     if operator.kind == "FULLY_CONNECTED":
         return outputs * inputs[1][1]
     if operator.kind == "TRANSPOSE_CONV":
-        return int(np.prod(inputs[2], dtype=np.int64)) * int(np.prod(inputs[1][:3]))
+        return math.prod(inputs[2]) * math.prod(inputs[1][:3])
     return 0
 
 
@@ -222,7 +223,7 @@ def _is_constant(model: Any, tensor: Any) -> bool:
 
 
 def _count(tensor: Any) -> int:
-    return int(np.prod(tensor_shape(tensor), dtype=np.int64))
+    return math.prod(tensor_shape(tensor))
 
 
 def _find_problem(model: Any) -> str | None:
@@ -247,8 +248,19 @@ def _problems(model: Any) -> Iterator[str]:
                 yield f"operator {number} has no inputs or outputs"
             elif not all(-1 <= i < count for i in op.inputs) or not all(0 <= i < count for i in op.outputs):
                 yield f"operator {number} uses a tensor that does not exist"
+            else:
+                yield from _weight_problems(model, graph, number, op)
         if not all(0 <= i < count for i in (*graph.inputs, *graph.outputs)):
             yield "an input or output that does not exist"
+
+
+def _weight_problems(model: Any, graph: Any, number: int, op: Any) -> Iterator[str]:
+    kind = operator_kind(model.operatorCodes[op.opcodeIndex])
+    inputs, rank = WEIGHTED.get(kind, (0, 0))
+    if len(op.inputs) < inputs or any(i < 0 for i in op.inputs[:inputs]):
+        yield f"operator {number}, {kind}, has {len(op.inputs)} inputs"
+    elif rank and len(tensor_shape(graph.tensors[op.inputs[1]])) < rank:
+        yield f"operator {number}, {kind}, has weights of shape {tensor_shape(graph.tensors[op.inputs[1]])}"
 
 
 def _tensor_problems(model: Any, index: int, tensor: Any) -> Iterator[str]:

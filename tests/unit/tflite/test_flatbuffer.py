@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
+from edge_sv.errors import DataError
+from edge_sv.tflite.flatbuffer import pack_model, parse_model, profile_operators
+from tests.int8_models import Int8Model
 
 DAMAGED = """
 import random, sys
@@ -36,3 +44,25 @@ def test_damaged_models_are_refused_without_a_crash(tiny_artifact: ModelArtifact
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 50, "every third model is cut short, so at least those are refused"
+
+
+def _conv_model() -> Any:
+    net = Int8Model((1, 6, 4, 2), seed=3)
+    return parse_model(net.pack(net.conv(net.input, 3)))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda graph: setattr(graph.operators[0], "inputs", [0]), "has 1 inputs"),
+        (lambda graph: setattr(graph.operators[0], "inputs", [0, -1, 2]), "has 3 inputs"),
+        (lambda graph: setattr(graph.tensors[1], "shape", np.array([3, 2], np.int32)), "weights of shape"),
+        (lambda graph: setattr(graph.tensors[0], "shape", np.array([1 << 30] * 4, np.int32)), "has shape"),
+    ],
+)
+def test_what_an_operator_needs_is_there(change: Callable[[Any], object], words: str) -> None:
+    tree = _conv_model()
+    change(tree.subgraphs[0])
+    with pytest.raises(DataError, match="damaged") as caught:
+        profile_operators(parse_model(pack_model(tree)))
+    assert words in caught.value.details["got"]
