@@ -15,7 +15,7 @@ pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'ed
 
 from edge_sv.analysis.drift import DriftAnalysis, ModelDrift, measure_drift
 from edge_sv.analysis.layers import LayerAnalysis, LayerError
-from edge_sv.analysis.plots import drift_svg, layers_svg, weights_svg
+from edge_sv.analysis.plots import drift_plot, layers_plot, weights_plot
 from edge_sv.analysis.weights import MIN_WEIGHTS, NetWeights, WeightAnalysis, describe_gaussian, describe_layer
 from edge_sv.errors import ToolMissing
 from edge_sv.scoring.trials import Trial, TrialList
@@ -59,11 +59,11 @@ def drift(*shifts: float) -> DriftAnalysis:
 
 CASES: dict[str, tuple[Callable[[], bytes], set[str]]] = {
     "weights": (
-        lambda: weights_svg(weights(2000, 4000)),
+        lambda: weights_plot(weights(2000, 4000)),
         {"net-a (resnet)", "gaussian", "weight / rms of its channel"},
     ),
-    "layers": (lambda: layers_svg(layers(50, 45, None)), {"layer0", "layer1", "layer2", "loses most", "all rounded"}),
-    "drift": (lambda: drift_svg(drift(0.02, -0.1)), {"recipe-0", "recipe-1", "0 to 0.02", "0.2 or more"}),
+    "layers": (lambda: layers_plot(layers(50, 45, None)), {"layer0", "layer1", "layer2", "loses most", "all rounded"}),
+    "drift": (lambda: drift_plot(drift(0.02, -0.1)), {"recipe-0", "recipe-1", "0 to 0.02", "0.2 or more"}),
 }
 
 
@@ -111,21 +111,21 @@ def test_without_matplotlib_it_says_how_to_install_it(name: str, monkeypatch: py
 
 
 def test_other_figures_are_another_plot() -> None:
-    assert layers_svg(layers(50, 45)) != layers_svg(layers(50, 44))
-    assert drift_svg(drift(0.02)) != drift_svg(drift(0.03))
-    assert weights_svg(weights(2000)) != weights_svg(weights(2400))
+    assert layers_plot(layers(50, 45)) != layers_plot(layers(50, 44))
+    assert drift_plot(drift(0.02)) != drift_plot(drift(0.03))
+    assert weights_plot(weights(2000)) != weights_plot(weights(2400))
 
 
 def test_a_layer_with_few_weights_has_no_mark() -> None:
     """Its shape cannot be told."""
     few, many = MIN_WEIGHTS - 8, MIN_WEIGHTS + 8
     for counts in ((many, few, many + 8), (many, many + 8), (few, many, few, many + 8, many + 16)):
-        assert layer_marks(weights_svg(weights(*counts))) == sum(count >= MIN_WEIGHTS for count in counts)
+        assert layer_marks(weights_plot(weights(*counts))) == sum(count >= MIN_WEIGHTS for count in counts)
 
 
 def test_a_ratio_that_is_unknown_or_endless_is_left_out() -> None:
     """120 dB stands for no noise: drawn, it would press everything else together."""
-    known, unknown, endless = (line_marks(layers_svg(layers(50, 45, last))) for last in (40, None, 120.0))
+    known, unknown, endless = (line_marks(layers_plot(layers(50, 45, last))) for last in (40, None, 120.0))
     assert known - 1 == unknown == endless
 
 
@@ -133,11 +133,11 @@ def test_many_layers_make_a_wider_plot() -> None:
     def width(svg: bytes) -> float:
         return float(ElementTree.fromstring(svg).attrib["viewBox"].split()[2])
 
-    assert width(layers_svg(layers(*[40.0] * 120))) > width(layers_svg(layers(40.0, 40.0))) > 0
+    assert width(layers_plot(layers(*[40.0] * 120))) > width(layers_plot(layers(40.0, 40.0))) > 0
 
 
 def test_scores_that_are_the_same_are_drawn_too() -> None:
-    assert "recipe-0" in texts(drift_svg(drift(0.0)))
+    assert "recipe-0" in texts(drift_plot(drift(0.0)))
 
 
 def test_bands_without_an_interval_have_a_bar_without_one() -> None:
@@ -148,5 +148,5 @@ def test_bands_without_an_interval_have_a_bar_without_one() -> None:
     ]
     for bands in (with_intervals, [*with_intervals[:2], model.drift.bands[-1]]):
         shown = dataclasses.replace(model, drift=dataclasses.replace(model.drift, bands=tuple(bands)))
-        lines = group(drift_svg(dataclasses.replace(analysis, models=(shown,))), "LineCollection_1")
+        lines = group(drift_plot(dataclasses.replace(analysis, models=(shown,))), "LineCollection_1")
         assert sum(bool(line.get("d")) for line in lines) == sum(band.flips.ci is not None for band in bands) > 0
