@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -199,13 +200,18 @@ def main() -> None:
     os.dup2(silence, 1)
     with suppress(OSError):
         ctypes.CDLL(MATH_LIBRARY)  # the library needs it, and no file can be opened later
-    confine(Limits(memory_bytes=MEMORY_BYTES, read=(asked["library"],)))
+    # The near side may move between threads, so this process does not end with the one that started it, but by itself.
+    confine(Limits(memory_bytes=MEMORY_BYTES, read=(asked["library"],), with_starter=False))
+    signal.alarm(asked["give_up_s"])
     try:
         served = KINDS[asked["kind"]](ctypes.CDLL(asked["library"]), asked["prefix"], **asked["options"])
         _answer(answers, VALUES, served.describe())
+        signal.alarm(0)
         while (length := requests.read(LENGTH_BYTES)) != b"":
             request = requests.read(int.from_bytes(length, "little"))
+            signal.alarm(asked["give_up_s"])
             _answer_request(answers, served, request)
+            signal.alarm(0)
     except Refusal as refusal:
         _answer(answers, REFUSED, _words(refusal))
     except (OSError, ValueError, AttributeError, MemoryError, TypeError) as error:

@@ -7,6 +7,7 @@ library, bounded memory and bounded time (`edge_sv.system.sandbox`); if it crash
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import tempfile
@@ -27,6 +28,9 @@ from edge_sv.system.sandbox import clean_environment, isolated_python
 
 TIMEOUT_S = 300.0
 """For an answer; a net takes milliseconds, a recording of an hour some seconds."""
+GRACE_S = 5
+"""Seconds after which the far side ends itself, when nobody is left here to end it."""
+
 LONGEST_ANSWER = 1 << 30
 FAR_SIDE = "edge_sv.runtimes.confined_c"
 
@@ -56,7 +60,13 @@ class ConfinedLibrary:
     ) -> None:
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self._home = tempfile.TemporaryDirectory(prefix="edge-sv-", ignore_cleanup_errors=True)
-        asked = {"library": str(library.resolve()), "kind": kind, "prefix": prefix, "options": dict(options or {})}
+        asked = {
+            "library": str(library.resolve()),
+            "kind": kind,
+            "prefix": prefix,
+            "options": dict(options or {}),
+            "give_up_s": math.ceil(self._timeout_s) + GRACE_S,
+        }
         self._process = subprocess.Popen(
             isolated_python(FAR_SIDE, json.dumps(asked)),
             stdin=subprocess.PIPE,

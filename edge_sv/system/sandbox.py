@@ -1,9 +1,9 @@
 """Run what may be hostile in a process that can do little: no network, few files, bounded memory and time.
 
 A process confines itself by `confine` before it touches what it does not trust, and cannot take it back; so do all that
-it starts. Limits of resources hold on every POSIX system. On Linux the process ends with the one that started it; a
-network namespace of its own, where the system lets users make one, has no way out; and Landlock (Linux 5.13 and later)
-refuses files outside of the given folders, TCP connections and signals to other processes. Where a kernel lacks one of
+it starts. Limits of resources hold on every POSIX system. On Linux a network namespace of its own, where the system
+lets users make one, has no way out; Landlock (Linux 5.13 and later) refuses files outside of the given folders, TCP
+connections and signals to other processes; and the process can end with what started it. Where a kernel lacks one of
 these, the others hold; `is_strict` tells.
 
 This module needs the standard library alone: it starts in processes that see nothing else.
@@ -45,12 +45,14 @@ class Limits:
         file_bytes: that any file may grow to.
         read: files and folders that it may read, beside what it has open.
         write: folders in which it may also write.
+        with_starter: whether it ends, on Linux, when the thread that started it does.
     """
 
     memory_bytes: int
     file_bytes: int = 0
     read: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
+    with_starter: bool = True
 
 
 def confine(limits: Limits) -> None:
@@ -63,7 +65,8 @@ def confine(limits: Limits) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     with suppress(AttributeError):  # a C library without it
         libc.unshare(_NEW_USER | _NEW_NETWORK | _NEW_IPC)
-    libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+    if limits.with_starter:
+        libc.prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     _refuse_files(libc, limits)
 

@@ -59,8 +59,9 @@ WHERE = {
 NOT_A_MODULE = {
     "tests/cli/test_tflite_runtime.py": "an installation with tflite-runtime in place of LiteRT",
     "tests/cli/test_without_tensorflow.py": "an installation without TensorFlow",
+    "tests/unit/system/test_no_traps.py": "what every reader of files refuses",
 }
-"""Tests of whole installations, which are no module's."""
+"""Tests that are no single module's."""
 
 
 def modules() -> Iterator[Path]:

@@ -62,14 +62,14 @@ def test_another_net_in_its_place_is_not_taken(copy: Path) -> None:
     with pytest.raises(DataError, match="is not here") as caught:
         find_reference(copy, renamed)
     assert caught.value.details == {
-        "wanted": f"float_sha256 {(artifact.provenance.float_sha256 or '')[:12]}...",
+        "wanted": f"float_sha256 {str(artifact.provenance.float_sha256)[:12]}...",
         "tried": str(copy.resolve()),
     }
     assert "--against" in (caught.value.hint or "")
 
 
 def test_a_model_that_does_not_say_where_it_is_from(copy: Path) -> None:
-    unknown = dataclasses.replace(load_artifact(copy / FORM), name="no-bundled-net", provenance=Provenance({}))
+    unknown = dataclasses.replace(load_artifact(copy / FORM), name="no-bundled-net", provenance=Provenance())
     with pytest.raises(DataError) as caught:
         find_reference(copy, unknown)
     assert caught.value.details["wanted"] == "the model does not state one"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +130,33 @@ def test_the_process_ends_with_its_user(cache: Path) -> None:
     del net
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)
+
+
+def test_it_outlives_the_thread_that_opened_it(cache: Path) -> None:
+    library = _library(cache)
+    with ThreadPoolExecutor(1) as pool:
+        net = pool.submit(lambda: CompiledNet(library, "bad", inputs=[PORT], outputs=[PORT])).result()
+    assert net.run(np.zeros(4, np.int8))[0].tolist() == [0] * 4
+
+
+def test_what_hangs_ends_by_itself_when_its_user_is_killed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = _library(cache, invoke="for (volatile int i = 0; i < 1;) {}")
+    script = (
+        "import sys; from pathlib import Path; from edge_sv.runtimes import generated_c as g; g.GRACE_S = 0\n"
+        f"code = g.ConfinedLibrary(Path(sys.argv[1]), 'net', 'bad', options={_options()!r}, timeout_s=2)\n"
+        "print(code._process.pid, flush=True); code.run(bytes(4))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(library)], stdout=subprocess.PIPE, text=True) as user:
+        assert user.stdout is not None
+        number = int(user.stdout.readline())
+        time.sleep(0.5)
+        user.kill()
+    state = Path(f"/proc/{number}/stat")
+    for _ in range(100):
+        if not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("it went on")
 
 
 @pytest.fixture
