@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from edge_sv.artifacts.activation_ranges import RANGES_FILE, encode_ranges, load_ranges
 from edge_sv.artifacts.artifact import ARTIFACT_FILE, load_artifact
-from edge_sv.artifacts.locate import MANIFEST_ENTRY
+from edge_sv.artifacts.locate import MANIFEST_ENTRY, MANIFEST_FILE
 from edge_sv.artifacts.net import read_net
 from edge_sv.artifacts.palette import PALETTES_FILE, Palette, encode_palettes, load_palettes
 from edge_sv.audio.recording import read_recording
@@ -164,11 +164,15 @@ def _palette() -> Palette:
 
 
 @cache
+def _package() -> Path:
+    """Write a package where `folder` reads it."""
+    return write_package(load_artifact(_ARTIFACT), load_target("tflite"), Path(_folder()) / "folder").path
+
+
+@cache
 def _manifest() -> bytes:
     """Return the manifest of a package of `_net`."""
-    artifact = load_artifact(_ARTIFACT)
-    package = write_package(artifact, load_target("tflite"), Path(_folder()) / "package")
-    document = package.manifest.model_dump(mode="json")
+    document = json.loads((_package() / MANIFEST_FILE).read_bytes())
     document["model"] |= {"bytes": len(_net()), "sha256": sha256_bytes(_net())}
     return json.dumps({**document, "files": None, "layers": document["layers"][:2]}).encode()
 
@@ -182,6 +186,10 @@ _ARTIFACT = assets_dir() / "resnet-nano" / "static_wi8_ai8"
 READERS = {
     "model": Reader(lambda: [random_net(seed) for seed in range(6)], _model),
     "package": Reader(lambda: [metadata.embed(_net(), {MANIFEST_ENTRY: _manifest()})], _file("a.tflite", read_package)),
+    "folder": Reader(
+        lambda: [(_package() / MANIFEST_FILE).read_bytes()],
+        _file(f"folder/{MANIFEST_FILE}", lambda path: read_package(path.parent)),
+    ),
     "manifest": Reader(lambda: [_manifest()], lambda data: parse_manifest(data, "a manifest")),
     "artifact": Reader(lambda: [(_ARTIFACT / ARTIFACT_FILE).read_bytes()], _artifact),
     "net": Reader(

@@ -12,9 +12,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_sv.artifacts.provenance import Provenance
 from edge_sv.errors import DataError, EdgeSvError
@@ -78,7 +78,7 @@ class ModelArtifact:
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    file: str
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
     sha256: str
 
 
@@ -155,7 +155,7 @@ def load_artifact(folder: Path) -> ModelArtifact:
             cohort=cohort,
             provenance=Provenance(manifest.provenance),
         )
-    except (TypeError, KeyError, ValueError, EdgeSvError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError, EdgeSvError) as error:
         raise _damaged(folder / ARTIFACT_FILE, str(error)) from error
 
 

@@ -85,7 +85,8 @@ def read_recording(path: Path | str, *, sample_rate: int = 16000) -> Int16:
 
 def to_int16(samples: Float32) -> Int16:
     """Convert samples in [-1, 1) to int16: to the nearest, saturating at full scale; same shape."""
-    scaled = samples * np.float32(32768)
+    with np.errstate(over="ignore"):  # infinite is beyond full scale, too
+        scaled = samples * np.float32(32768)
     return np.clip(np.rint(scaled, out=scaled), -32768, 32767, out=scaled).astype(np.int16)
 
 

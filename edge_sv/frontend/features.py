@@ -7,6 +7,7 @@ and the default normalization is a running mean. Options that need the whole rec
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
@@ -21,6 +22,7 @@ Normalization = Literal["running_mean", "utterance_mean", "none"]
 LOG_FLOOR = 1e-9
 """Smallest mel power before the logarithm, for samples in [-1, 1): some 10 dB below the noise of 16-bit rounding."""
 
+_LARGEST_FFT = 1 << 16
 _BLOCK_FRAMES = 32  # so few that a block stays in the cache: four times faster than a long recording at once
 
 
@@ -63,13 +65,18 @@ class FeatureConfig:
     clip: float = 6.8
 
     def __post_init__(self) -> None:
+        lengths = (self.sample_rate, self.window_ms, self.hop_ms, self.fmin_hz, self.fmax_hz, self.clip)
+        if not all(map(math.isfinite, (*lengths, *self.mean_start))):
+            raise UsageError("impossible front end: every value must be finite", details={"got": repr(self)})
         bands_exist = 0 <= self.fmin_hz < self.fmax_hz <= self.sample_rate / 2
         problems = {
             "sample_rate must be positive": self.sample_rate <= 0,
             "hop_ms must be at least one sample": self.hop_length < 1,
             "fft_size must be a power of two": self.fft_size < 2 or self.fft_size & (self.fft_size - 1) != 0,
             "the window must fit into fft_size": not 1 <= self.window_length <= self.fft_size,
+            f"fft_size may be {_LARGEST_FFT}": self.fft_size > _LARGEST_FFT,
             "num_mels must be at least 1": self.num_mels < 1,
+            "num_mels must be at most fft_size": self.num_mels > self.fft_size,
             "need 0 <= fmin_hz < fmax_hz <= sample_rate / 2": not bands_exist,
             f"normalization must be one of {', '.join(get_args(Normalization))}": self.normalization
             not in get_args(Normalization),
@@ -109,7 +116,7 @@ class FeatureConfig:
         """
         try:
             return cls(**{**values, "mean_start": tuple(float(v) for v in values.get("mean_start", ()))})
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError("unreadable front-end description", details={"got": str(error)}) from error
 
 

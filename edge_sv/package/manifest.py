@@ -18,6 +18,9 @@ Shape = tuple[Annotated[int, Field(ge=0, lt=1 << 31)], ...]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")]
 """Of a file or folder that becomes part of a path: no folder above it."""
 
+PathBelow = Annotated[str, Field(pattern=r"^[^/\x00][^\x00]*$")]
+"""Of a file below a folder, with slashes."""
+
 Prefix = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 """Of names in C."""
 
@@ -196,7 +199,7 @@ class Manifest(_Part):
     check: dict[str, Any] | None
     provenance: dict[str, Any]
     golden: tuple[Golden, ...]
-    files: dict[str, str] | None
+    files: dict[PathBelow, str] | None
 
     def to_bytes(self) -> bytes:
         """Write JSON; same manifest, same bytes."""

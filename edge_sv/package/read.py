@@ -143,7 +143,7 @@ def _speaker(manifest: Manifest, model: bytes, cohort: bytes | None, source: Pat
             cohort=None if cohort is None else Cohort.from_bytes(cohort),
             provenance=Provenance(manifest.provenance),
         )
-    except (TypeError, KeyError, ValueError, EdgeSvError) as error:
+    except (TypeError, KeyError, ValueError, OverflowError, EdgeSvError) as error:
         raise _damaged(source, str(error)) from error
 
 

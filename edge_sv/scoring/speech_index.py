@@ -47,7 +47,10 @@ def read_index(path: Path) -> list[SpeechFile]:
         DataError: it cannot be read, or lacks a column.
     """
     try:
-        reader = csv.DictReader(io.StringIO(read_file(path).decode("utf-8-sig"), newline=""))
+        data = read_file(path)
+        if b"\0" in data:
+            raise csv.Error("it holds zeros")
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
             raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(COLUMNS)})

@@ -199,8 +199,10 @@ def _read_text(path: Path, what: str) -> str:
         data = read_stream(path, LARGEST_FILE)
         if len(data) > LARGEST_FILE:
             raise OSError(errno.EFBIG, f"more than {LARGEST_FILE:,} bytes")
+        if b"\0" in data:
+            raise ValueError("it holds zeros")
         return data.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a text file"
         raise DataError(f"cannot read {what} {path}", details={"got": reason or str(error)}) from error
 

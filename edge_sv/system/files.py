@@ -68,8 +68,7 @@ def read_stream(path: Path, limit: int) -> bytes:
     Raises:
         OSError: it is missing or may not be read.
     """
-    # Opened so, a pipe that nobody writes to is at its end, instead of waiting for a writer for ever.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = _open_to_read(path)
     with os.fdopen(handle, "rb", buffering=0) as stream:
         first = stream.read(min(1 << 16, limit + 1))  # None: a writer is there and has not written yet
         os.set_blocking(handle, True)
@@ -86,13 +85,21 @@ def open_file(path: Path) -> BinaryIO:
     Raises:
         OSError: it is missing, may not be read, or is no file.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    handle = _open_to_read(path)
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
         raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
     return os.fdopen(handle, "rb")
+
+
+def _open_to_read(path: Path) -> int:
+    """Open without waiting: a pipe that nobody writes to is at its end, instead of waiting for a writer for ever."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "no file has such a name", str(path)) from error
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:

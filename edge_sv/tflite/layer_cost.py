@@ -34,5 +34,15 @@ class LayerProfile:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> LayerProfile:
-        """Read what `to_dict` wrote."""
-        return cls(**{**values, "output_shape": tuple(values["output_shape"])})
+        """Read what `to_dict` wrote.
+
+        Raises:
+            TypeError, KeyError, ValueError: it did not.
+        """
+        layer = cls(**{**values, "output_shape": tuple(values["output_shape"])})
+        counts = (*layer.output_shape, layer.parameters, layer.weight_bits, layer.weight_bytes, layer.macs)
+        if not all(isinstance(count, int) and count >= 0 for count in counts):
+            raise ValueError(f"a count of layer '{layer.name}' is none")
+        if not (isinstance(layer.name, str) and isinstance(layer.kind, str)):
+            raise TypeError("a layer's name or kind is no text")
+        return layer

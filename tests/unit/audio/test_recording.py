@@ -182,6 +182,12 @@ def test_reading_in_blocks_gives_the_bits_of_reading_at_once(
         np.testing.assert_array_equal(got, recording.to_int16(whole))
 
 
+@pytest.mark.filterwarnings("error")
+def test_samples_far_beyond_full_scale_saturate_without_a_word() -> None:
+    samples = np.array([3e38, -3e38, 0], np.float32)
+    assert recording.to_int16(samples).tolist() == [32767, -32768, 0]
+
+
 def test_levels_of_a_long_recording_are_those_of_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     pcm = recording.to_int16(babble(3.0).astype(np.float32))
     whole = recording.speech_seconds(pcm)

@@ -237,6 +237,11 @@ def test_a_frame_sees_its_window_alone() -> None:
         ({"prior_frames": -1}, "prior_frames"),
         ({"horizon_frames": 0}, "horizon_frames"),
         ({"clip": 0.0}, "clip"),
+        ({"fft_size": 1 << 20}, "fft_size may be"),
+        ({"num_mels": 4096}, "num_mels must be at most"),
+        ({"hop_ms": float("inf")}, "finite"),
+        ({"clip": float("nan")}, "finite"),
+        ({"mean_start": (float("inf"),) * 80}, "finite"),
     ],
 )
 def test_impossible_front_ends_are_refused(changes: dict[str, object], reason: str) -> None:

@@ -27,6 +27,12 @@ def test_a_field_too_few_or_too_many_is_refused(change: dict[str, int | None]) -
         LayerProfile.from_dict(values)
 
 
+@pytest.mark.parametrize("change", [{"macs": -1}, {"weight_bits": "8"}, {"output_shape": [0.5]}, {"kind": None}])
+def test_a_value_of_another_kind_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        LayerProfile.from_dict({**CONV.to_dict(), **change})
+
+
 @pytest.mark.parametrize("name", asset_names())
 def test_layers_of_a_bundled_net_add_up(name: str) -> None:
     artifact = load_artifact(locate(name).path / "static_wi8_ai8")
