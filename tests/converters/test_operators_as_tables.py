@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.converters.kernel_calls import Kernels
@@ -46,6 +46,7 @@ TABLES = ["ABS", "RELU", "HARD_SWISH", "QUANTIZE", "LEAKY_RELU", "ELU"]
 
 @EXAMPLES
 @given(kind=st.sampled_from(TABLES), grid=GRIDS, ratio=st.floats(-4, 4), zero_point=ZERO_POINTS, alpha=st.floats(0, 2))
+@example(kind="ELU", grid=(0.225591242313385, -128), ratio=1.0, zero_point=0, alpha=0.0)  # 0.49999997, plus 0.5 is 1
 def test_functions_of_one_value(
     kernels: Kernels, kind: str, grid: tuple[float, int], ratio: float, zero_point: int, alpha: float
 ) -> None:

@@ -123,7 +123,7 @@ def elu_table(operation: Operation) -> Int64:
         y = np.where(x < 0, np.exp(np.minimum(x, 0)) - np.float32(1), x) * (np.float32(1) / np.float32(out_scale))
     if not np.isfinite(y).all():
         raise operation.refuse(f"its scales, {scale:.3g} and {out_scale:.3g}, are too far apart")
-    rounded = np.copysign(np.floor(np.abs(y) + np.float32(0.5)), y) + np.float32(out_zero_point)
+    rounded = np.copysign(np.floor(np.abs(y).astype(np.float64) + 0.5), y) + out_zero_point  # half away from zero
     return np.clip(rounded, -128, 127).astype(np.int64)
 
 
