@@ -12,6 +12,7 @@ BENCHMARKS := import_time front_end throughput build_stages on_chip instructions
 ARGS :=
 
 export TF_CPP_MIN_LOG_LEVEL ?= 2
+export NO_MKDOCS_2_WARNING ?= 1
 
 .PHONY: help
 help: ## Show this list.

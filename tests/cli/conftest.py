@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -20,6 +21,12 @@ from tests.cli.environments import build_wheel
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """edge_sv's wheel, built from the checkout."""
     return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _as_in_a_file() -> None:
+    """Let tables be as wide as they are in a file, whatever terminal the tests run in."""
+    os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_errors_are_told_in_words(
     arguments = [part for name, value in merged.items() if value is not None for part in (name, value)]
     result = here(MODEL, *arguments, "--json")
     assert result.returncode == code, result.stderr
-    assert result.stdout == "" and "Traceback" not in result.stderr
+    assert json.loads(result.stdout)["error"]["exit_code"] == code and "Traceback" not in result.stderr
     assert all(word in result.stderr for word in ["error: ", *words])
 
 
@@ -194,7 +194,8 @@ def test_interrupted_and_resumed(options: list[object], cache: Path, tmp_path: P
     stdout, stderr = process.communicate(timeout=60)
     kept = count_embeddings(tmp_path)
     assert process.returncode == 130, stderr
-    assert stdout == "" and "interrupted" in stderr and "Traceback" not in stderr
+    assert json.loads(stdout)["error"]["kind"] == "interrupted"
+    assert "interrupted" in stderr and "Traceback" not in stderr
     assert kept >= 3
     resumed = run(*arguments, cache=tmp_path)
     assert resumed.returncode == 0, resumed.stderr

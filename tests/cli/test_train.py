@@ -146,7 +146,7 @@ def test_errors_are_told_in_words(
     config.write_text(text)
     result = train("tiny.toml", *(argument.format(corpus=corpus) for argument in arguments), "--json")
     assert result.returncode == code, result.stderr
-    assert result.stdout == "" and "Traceback" not in result.stderr
+    assert json.loads(result.stdout)["error"]["exit_code"] == code and "Traceback" not in result.stderr
     assert all(word in result.stderr for word in ["error: ", *words])
 
 

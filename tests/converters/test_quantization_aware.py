@@ -50,7 +50,11 @@ def calibration() -> Calibration:
     return voice_calibration()
 
 
-@pytest.fixture(scope="module", params=CASES, ids=[f"{family}-{bits}" for family, bits in CASES])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(case, marks=[pytest.mark.slow] if case[0] == "redimnet" else []) for case in CASES],
+    ids=[f"{family}-{bits}" for family, bits in CASES],
+)
 def trained(
     request: pytest.FixtureRequest, calibration: Calibration, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Trained]:

@@ -9,8 +9,8 @@ In a Markdown document the fenced blocks are run from top to bottom, in a folder
 - ``python``: run in one namespace per document.
 - ``toml`` and ``json``: parsed.
 
-Other blocks are only shown. So is a block below the comment ``<!-- not run: REASON -->``. A block that names
-``$EDGE_SV_DATA`` needs the speech corpora.
+Other blocks are only shown. So is a block below the comment ``<!-- not run: REASON -->``; one below ``<!-- slow -->``
+is run with the slow tests. A block that names ``$EDGE_SV_DATA`` needs the speech corpora.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ DOCUMENTS = sorted(
     for path in REPOSITORY.glob(pattern)
 )
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SLOW = re.compile(r"<!-- slow -->\s*$")
 NOT_RUN = re.compile(r"<!-- not run: \S.* -->\s*$")
 EXIT_CODE = re.compile(r"\s+# exit code (\d+)$")
 OUTPUT = doctest.OutputChecker()
@@ -57,6 +58,7 @@ class Block:
     line: int
     language: str
     text: str
+    slow: bool = False
 
     def __str__(self) -> str:
         return f"{self.document}:{self.line}"
@@ -66,8 +68,9 @@ def blocks() -> Iterator[Block]:
     for document in DOCUMENTS:
         text = (REPOSITORY / document).read_text()
         for match in FENCE.finditer(text):
-            if not NOT_RUN.search(text[: match.start()]):
-                yield Block(document, text[: match.start()].count("\n") + 1, match[1], match[2])
+            before = text[: match.start()]
+            if not NOT_RUN.search(before):
+                yield Block(document, before.count("\n") + 1, match[1], match[2], slow=bool(SLOW.search(before)))
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,9 @@ def run_console(text: str, folder: Path) -> None:
             )
 
 
-@pytest.mark.parametrize("block", list(blocks()), ids=str)
+@pytest.mark.parametrize(
+    "block", [pytest.param(block, marks=[pytest.mark.slow] if block.slow else []) for block in blocks()], ids=str
+)
 def test_block_runs(
     block: Block,
     places: dict[str, Path],

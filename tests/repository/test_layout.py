@@ -60,7 +60,8 @@ NOT_A_MODULE = {
     "tests/cli/test_tflite_runtime.py": "an installation with tflite-runtime in place of LiteRT",
     "tests/cli/test_without_tensorflow.py": "an installation without TensorFlow",
     "tests/unit/system/test_no_traps.py": "what every reader of files refuses",
-    "tests/unit/system/test_readers_of_bytes.py": "a slice of the fuzzing of every reader of files",
+    "tests/unit/system/test_readers_of_bytes.py": "any bytes, for every reader of files",
+    "tests/unit/system/test_text_of_any_editor.py": "byte order marks and line ends, for every reader of text",
 }
 """Tests that are no single module's."""
 

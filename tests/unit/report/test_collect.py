@@ -61,7 +61,7 @@ def test_what_is_left_out_says_why() -> None:
 
 def test_a_check_s_figures_stand_with_model_and_float_net() -> None:
     document = collect_report(Request((str(WIDE),), ""))
-    check = load_artifact(WIDE).provenance["check"]
+    check = load_artifact(WIDE).provenance.stated["check"]
     own, converted = document["models"]
     assert converted["dev_eer"] == check["eer_int8"]
     assert own["dev_eer"] == (check.get("uncompressed") or {}).get("eer", check["eer_float"])

@@ -11,6 +11,7 @@ import pytest
 from edge_sv.analysis.compared_models import ComparedModel, find_compared_models
 from edge_sv.analysis.flash import size_tables
 from edge_sv.artifacts.artifact import load_artifact
+from edge_sv.artifacts.provenance import Provenance
 from edge_sv.package import read_package, write_package
 from edge_sv.package.target import load_target
 from edge_sv.report.converted_models import FACT_NAMES, ConvertedModelFacts, describe_converted_model
@@ -64,9 +65,9 @@ def test_a_package_tells_what_it_holds(tmp_path: Path) -> None:
 def test_what_the_check_and_the_threshold_are(tmp_path: Path) -> None:
     model, facts = describe(NET / RECIPES[0])
     assert model.artifact is not None and model.artifact.scoring is not None
-    assert facts.check == model.artifact.provenance["check"]
+    assert facts.check == model.artifact.provenance.stated["check"]
     assert facts.scoring == model.artifact.scoring.to_dict()
-    bare = dataclasses.replace(model.artifact, provenance={}, scoring=None, recipe="my-own")
+    bare = dataclasses.replace(model.artifact, provenance=Provenance({}), scoring=None, recipe="my-own")
     unknown = describe_converted_model(model, bare)
     assert (unknown.check, unknown.scoring, unknown.development, unknown.description) == ({}, None, {}, "")
     assert facts.description != ""
