@@ -31,7 +31,10 @@ THRESHOLDS = {
 def command(
     models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Converted models, compared one by one.")],
     against: Annotated[str, typer.Option(metavar="NET", help="The float net: a bundled net's name or a folder.")],
-    trials: Annotated[Path, typer.Option(metavar="FILE", help="Lines of 'label enroll test'; label 1: same speaker.")],
+    trials: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Lines of 'label enroll test' (label 1: same speaker), or as Kaldi writes."),
+    ],
     audio: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder that the list's ids are paths in.", show_default=False)
     ] = None,

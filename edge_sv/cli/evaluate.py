@@ -31,7 +31,10 @@ from edge_sv.system.user_cache import user_cache_folder
 
 def command(
     model: Annotated[str, typer.Argument(help="A bundled net's name, a folder or a file.")],
-    trials: Annotated[Path, typer.Option(metavar="FILE", help="Lines of 'label enroll test'; label 1: same speaker.")],
+    trials: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Lines of 'label enroll test' (label 1: same speaker), or as Kaldi writes."),
+    ],
     audio: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder that the list's ids are paths in.", show_default=False)
     ] = None,

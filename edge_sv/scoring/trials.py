@@ -18,6 +18,10 @@ NAMED = 3
 """How many offenders an error names before it only counts them."""
 
 
+LABELS = {"1": True, "0": False, "target": True, "nontarget": False}
+"""How lists say that one speaker made both recordings, or not."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One comparison: `label` is True for a target trial (same speaker); `enroll` and `test` are recording ids."""
@@ -55,22 +59,29 @@ class TrialList:
 
 
 def read_trials(path: Path) -> TrialList:
-    """Read a VoxCeleb text list: one `label enroll test` a line, label 1 (same speaker) or 0; empty lines are skipped.
+    """Read a list of trials, one a line; empty lines are skipped.
+
+    A line is `label enroll test`, as VoxCeleb's lists have it, or `enroll test label`, as Kaldi's do; all lines of a
+    list are alike. The label is one of `LABELS`.
 
     Raises:
         DataError: no such file, not text, a wrong line (named by its number), or a list without target or without
             non-target trials.
     """
     trials: list[Trial] = []
+    place: int | None = None
     for number, line in enumerate(_read_text(path, "trial list").splitlines(), start=1):
         fields = line.split()
         if not fields:
             continue
         if len(fields) != 3:
             raise _wrong_line(path, number, line, f"expected 3 fields (label enroll test), got {len(fields)}")
-        if fields[0] not in ("0", "1"):
-            raise _wrong_line(path, number, line, f"label must be 1 (same speaker) or 0, got '{fields[0]}'")
-        trials.append(Trial(fields[0] == "1", fields[1], fields[2]))
+        if place is None:
+            place = -1 if fields[0] not in LABELS and fields[-1] in LABELS else 0
+        label = fields.pop(place)
+        if label not in LABELS:
+            raise _wrong_line(path, number, line, f"label must be 1 (same speaker) or 0, got '{label}'")
+        trials.append(Trial(LABELS[label], *fields))
     targets = sum(trial.label for trial in trials)
     if not trials:
         raise DataError(f"trial list {path} is empty", hint="write one 'label enroll test' a line")

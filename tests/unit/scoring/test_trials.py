@@ -37,10 +37,33 @@ def test_fields_order_and_uniqueness(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "1 a b\n0 a c\n",
+        "target a b\nnontarget a c\n",
+        "a b target\na c nontarget\n",
+        "a b 1\na c 0\n",
+    ],
+)
+def test_the_formats_of_voxceleb_and_kaldi_are_one(tmp_path: Path, text: str) -> None:
+    trials = read_trials(write(tmp_path / "list.txt", text))
+    assert list(trials) == [Trial(True, "a", "b"), Trial(False, "a", "c")]
+
+
+def test_ids_may_look_like_labels(tmp_path: Path) -> None:
+    """Where both ends could be the label, it is the first."""
+    trials = read_trials(write(tmp_path / "list.txt", "1 target 0\n0 target 1\n"))
+    assert list(trials) == [Trial(True, "target", "0"), Trial(False, "target", "1")]
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("1 a b\n0 a c\nyes a d\n", ["line 3", "label must be 1", "'yes'"]),
         ("1 a b\n2 a c\n", ["line 2", "'2'"]),
+        ("a b target\na c 1\na d\n", ["line 3", "got 2"]),
+        ("a b target\n0 a c\n", ["line 2", "'c'"]),
+        ("1 a b\na c nontarget\n", ["line 2", "'a'"]),
         ("1 a b\n\n0 a\n", ["line 3", "3 fields", "got 2"]),
         ("1 a b c\n", ["line 1", "got 4"]),
         ("", ["is empty"]),
