@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -76,12 +77,8 @@ class ConfinedLibrary:
             env=clean_environment(self._home.name),
             start_new_session=True,
         )
+        weakref.finalize(self, _end, self._process)
         self.description = self._exchange(b"")
-
-    def __del__(self) -> None:
-        process = getattr(self, "_process", None)
-        if process is not None:
-            _end(process)
 
     def run(self, *request: bytes | memoryview) -> bytes:
         """Ask with some bytes, and return the answer.

@@ -33,6 +33,16 @@ def test_decisions_and_costs(run: Run, package: Path) -> None:
     assert values["bit_exact"] is True and values["flash_bytes"] < 1024 * 1024
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_system_that_cannot_confine_the_program_is_named(
+    run: Run, package: Path, strict: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_sv.cli.emulate.is_strict", lambda: strict)
+    monkeypatch.setattr(tools.shutil, "which", lambda name: None)  # it is told before anything runs
+    ran = run("emulate", package, "--board", "nrf52840")
+    assert ran.code == 6 and ("emulate packages that you trust" in ran.err) is not strict
+
+
 def test_what_is_wrong_is_said(run: Run, package: Path, tmp_path: Path) -> None:
     ran = run("emulate", tmp_path)
     assert ran.code in (2, 3) and str(tmp_path) in ran.err
