@@ -123,8 +123,8 @@ def elu_table(operation: Operation) -> Int64:
         y = np.where(x < 0, np.exp(np.minimum(x, 0)) - np.float32(1), x) * (np.float32(1) / np.float32(out_scale))
     if not np.isfinite(y).all():
         raise operation.refuse(f"its scales, {scale:.3g} and {out_scale:.3g}, are too far apart")
-    rounded = np.copysign(np.floor(np.abs(y).astype(np.float64) + 0.5), y) + out_zero_point  # half away from zero
-    return np.clip(rounded, -128, 127).astype(np.int64)
+    away_from_zero = np.copysign(np.floor(np.abs(y).astype(np.float64) + 0.5), y)
+    return np.asarray(np.clip(away_from_zero + out_zero_point, -128, 127), np.int64)
 
 
 def hard_swish_table(operation: Operation) -> Int64:
