@@ -17,6 +17,9 @@ TARGETS = sorted(path.stem.removeprefix("fuzz_") for path in FUZZ.glob("fuzz_*.c
 SIZES = ["-DRAM_FLASH_BYTES=12288u", "-DDEVICE_MEMORY_BYTES=16384u", "-DDEVICE_HEARS=2000u"]
 """Small, because it is made anew for every input."""
 
+LARGEST_ALLOCATION_MB = 64
+"""The device allocates nothing; its host program allocates the memory that it gets."""
+
 FLAGS = ["-std=c99", "-O1", "-g", *WARNINGS, *SANITIZED, "-I", COMMON / "include", "-I", HOST, *SIZES]
 
 
@@ -54,6 +57,9 @@ def fuzz(program: Path, target: str, *, limits: Sequence[str], folder: Path) -> 
         "-max_len=4096",
         "-timeout=20",
         "-len_control=0",
+        # The peak that libFuzzer would limit is, on Linux, also that of the process which starts it.
+        "-rss_limit_mb=0",
+        f"-malloc_limit_mb={LARGEST_ALLOCATION_MB}",
         f"-artifact_prefix={folder}/",
         "-print_final_stats=1",
     ]
