@@ -62,7 +62,3 @@ def recording(seconds: float, seed: int) -> Int16:
 
 ENROLL = [("first", recording(1.2, 0)), ("second", recording(0.9, 1))]
 VERIFY = [("third", recording(1.5, 0)), ("other", recording(1.0, 2))]
-
-
-ENROLL = [("first", recording(1.2, 0)), ("second", recording(0.9, 1))]
-VERIFY = [("third", recording(1.5, 0)), ("other", recording(1.0, 2))]

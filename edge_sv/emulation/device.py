@@ -26,7 +26,7 @@ _FLASH_FILE, _FLASH_BYTES = "flash.bin", 2 * 4096
 """The emulated flash for voice prints, as board_port.h lays it out."""
 _RECORDING, _SCRIPT = "recording.pcm", "script.bin"
 _COUNTED = re.compile(r"\S+ (\d{1,18})\n\S+ (\d{1,18})\n")
-_OPERATOR = re.compile(r"^operator (\d+) (\d+)$", re.MULTILINE)
+_OPERATOR = re.compile(r"^operator (\d{1,9}) (\d{1,18})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class EmulatedDevice:
         self.stack_bytes = max(self.stack_bytes, run.stack_bytes)
         counted = _COUNTED.match(run.output)
         if counted is None:
-            raise DataError("the program counted nothing", details={"got": run.output.strip()[-80:] or "no output"})
+            raise DataError("the program counted nothing", details={"got": run.complaint})
         total, features = map(int, counted.groups())
         return Instructions(features, total - features, len(pcm) / self._sample_rate)
 
@@ -163,8 +163,7 @@ class EmulatedDevice:
             (self._folder / name).write_bytes(data)
         run = run_program(program or self.program, arguments=words, folder=self._folder)
         if run.exit_code != 0:
-            reason = run.output.strip().removeprefix("error ") or f"exit code {run.exit_code}"
-            raise DataError(f"the device on '{self.board.name}' refused", details={"got": reason})
+            raise DataError(f"the device on '{self.board.name}' refused", details={"got": run.complaint})
         return run
 
     def _read(self, name: str) -> Int8:

@@ -10,7 +10,9 @@ from edge_sv.errors import DataError
 from edge_sv.system.array_types import Int16
 
 MAX_DATA_BYTES = 32768
-_SCORE = re.compile(r"OK (ACCEPTED|REJECTED) score=(\S+) threshold=(\S+)")
+_SHOWN = 200
+"""Letters of an answer, which may be of any length, in a message."""
+_DECISION = re.compile(r"OK (ACCEPTED|REJECTED) score=(-?\d{1,9}\.\d{1,9}) threshold=(-?\d{1,9}\.\d{1,9})")
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,19 @@ def read_answers(exchanges: Sequence[Exchange], answers: Sequence[str]) -> list[
 
 
 def read_decision(name: str, answer: str) -> Verified:
-    """Read the answer to VERIFY."""
-    match = _SCORE.match(answer)
-    if match is None:
+    """Read the answer to VERIFY about a recording.
+
+    Raises:
+        DataError: it is neither a decision nor an error.
+    """
+    if answer.startswith("ERROR"):
         return Verified(name, None, None, accepted=False, refused=reason(answer))
+    match = _DECISION.fullmatch(answer)
+    if match is None:
+        raise DataError(f"the device's answer to VERIFY of {name} is no decision", details={"got": answer[:_SHOWN]})
     return Verified(name, float(match[2]), float(match[3]), accepted=match[1] == "ACCEPTED")
 
 
 def reason(answer: str) -> str:
     """Return why the device refused, in its words."""
-    return re.sub(r"^ERROR -\d+ ", "", answer)
+    return re.sub(r"^ERROR -\d+ ", "", answer[:_SHOWN])

@@ -23,7 +23,7 @@ from edge_sv.system.files import read_file
 from edge_sv.tflite.layer_cost import LayerProfile
 
 FLOAT_ULPS = 4
-_INFERENCE = re.compile(r"^inference (\d+)$", re.MULTILINE)
+_INFERENCE = re.compile(r"^inference (\d{1,18})$", re.MULTILINE)
 
 
 def emulate_net_only(package: DevicePackage, board: Board, *, listen: Callable[[str], None]) -> Emulation:
@@ -52,7 +52,7 @@ def emulate_net_only(package: DevicePackage, board: Board, *, listen: Callable[[
         one = _run(package, generated, board, names[:1], Path(folder))
         listen("count instructions")
         counted = _run(package, generated, board, names[:1], Path(folder), defines={"ESV_OPERATOR_HOOK": 1})
-    inference = int(_inference(one.output))
+    inference = _inference(one)
     return Emulation(
         board=board,
         package=str(package.path),
@@ -121,7 +121,8 @@ def _count(mine: npt.NDArray[Any], wanted: npt.NDArray[Any]) -> int:
     """Count values that differ; floats may by some units in the last place, where TFLM computes by the C library."""
     if mine.dtype != np.float32:
         return count_differences(mine, wanted)
-    near = np.abs(mine - wanted) <= FLOAT_ULPS * np.spacing(np.abs(wanted))
+    with np.errstate(invalid="ignore"):  # two infinities, or none: their bits are compared
+        near = np.abs(mine - wanted) <= FLOAT_ULPS * np.spacing(np.abs(wanted))
     return int(np.count_nonzero(~(near | (mine.view(np.int32) == wanted.view(np.int32)))))
 
 
@@ -133,11 +134,11 @@ def _operators(package: DevicePackage, counts: dict[int, int]) -> tuple[Operator
     )
 
 
-def _inference(output: str) -> str:
-    found = _INFERENCE.search(output)
+def _inference(run: FirmwareRun) -> int:
+    found = _INFERENCE.search(run.output)
     if found is None:
-        raise DataError("the program counted nothing", details={"got": output.strip()[-80:] or "no output"})
-    return found[1]
+        raise DataError("the program counted nothing", details={"got": run.complaint})
+    return int(found[1])
 
 
 def _bytes(port: Port) -> int:

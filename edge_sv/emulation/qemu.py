@@ -26,8 +26,9 @@ TIMEOUT_S = 600.0
 MEMORY_BYTES = 8 << 30
 FILE_BYTES = 256 << 20
 """What QEMU may use, and how large a file that it writes may become, its output among them."""
-FAULT = 99
-_FIGURES = re.compile(r"\nemulator: instructions (\d+)\nemulator: stack (\d+)\n$")
+_SHOWN = 200
+"""Letters of its output in a message."""
+_FIGURES = re.compile(r"\nemulator: instructions (\d{1,18})\nemulator: stack (\d{1,18})\n$")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class FirmwareRun:
     code_bytes: int
     flash_bytes: int
     ram_bytes: int
+
+    @property
+    def complaint(self) -> str:
+        """Return the end of what it wrote, or else its exit code: what a message says of a run that went wrong."""
+        return self.output.strip()[-_SHOWN:].removeprefix("error ") or f"exit code {self.exit_code}"
 
 
 def run_firmware(
@@ -163,6 +169,6 @@ def _crashed(board: Board, done: subprocess.CompletedProcess[str]) -> DataError:
     lockup = "Lockup" in done.stderr
     return DataError(
         f"the program crashed on the emulated '{board.name}'",
-        details={"got": " / ".join(lines) or f"exit code {done.returncode}"},
+        details={"got": " / ".join(line[:_SHOWN] for line in lines) or f"exit code {done.returncode}"},
         hint="its stack may be too small" if lockup else None,
     )

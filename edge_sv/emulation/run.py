@@ -10,7 +10,7 @@ from edge_sv.emulation.net_only import emulate_net_only
 from edge_sv.emulation.report import Emulation
 from edge_sv.emulation.speaker import Recordings, emulate_speaker
 from edge_sv.emulation.tflm import emulate_tflm
-from edge_sv.errors import AccuracyGateFailed, UsageError
+from edge_sv.errors import AccuracyGateFailed, DataError, UsageError
 from edge_sv.package.read import DevicePackage
 
 
@@ -41,9 +41,12 @@ def emulate(
         UsageError: there is something to verify and nothing to enroll, or recordings for a net-only package or with
             `tflm`; or `tflm` does not exist, or the package is not a tflite-micro one.
         DoesNotFit: the package is larger than the board.
-        DataError: it cannot be compiled, crashed, or refuses a recording; `tflm` lacks headers or library.
+        DataError: it has no golden vectors, cannot be compiled, crashed, or refuses a recording; `tflm` lacks its
+            headers or library.
         ToolMissing: the compiler or the emulator is not installed.
     """
+    if not package.manifest.golden:
+        raise DataError(f"{package.path} has no golden vectors to run", hint="build the package again")
     if tflm is not None:
         if enroll or verify:
             raise UsageError("--tflm runs the golden vectors and takes no recordings")

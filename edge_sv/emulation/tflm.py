@@ -32,7 +32,7 @@ TFLM_DEFINES = ("-DTF_LITE_STATIC_MEMORY",)
 INTERPRETER_HEADER = "tensorflow/lite/micro/micro_interpreter.h"
 THIRD_PARTY_HEADERS = ("flatbuffers/flatbuffers.h", "fixedpoint/fixedpoint.h", "ruy/profiler/instrumentation.h")
 """Of flatbuffers, gemmlowp and ruy, as TensorFlow Lite Micro's headers include them."""
-_FIGURES = re.compile(r"^inference (\d+)\narena (\d+)$", re.MULTILINE)
+_FIGURES = re.compile(r"^inference (\d{1,18})\narena (\d{1,18})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,7 @@ def _run(program: Program, segments: Int8, folder: Path) -> tuple[FirmwareRun, I
     (folder / "input.bin").write_bytes(segments.tobytes())
     run = run_program(program, folder=folder)
     if run.exit_code != 0:
-        got = run.output.strip().removeprefix("error ") or f"exit code {run.exit_code}"
-        raise DataError(f"the package on '{program.board.name}' refused", details={"got": got})
+        raise DataError(f"the package on '{program.board.name}' refused", details={"got": run.complaint})
     return run, np.frombuffer(read_file(folder / "output.bin"), np.int8)
 
 
@@ -186,7 +185,7 @@ def _figures(run: FirmwareRun) -> tuple[int, int]:
     """Read the instructions of the net and the bytes of its arena that it used."""
     found = _FIGURES.search(run.output)
     if found is None:
-        raise DataError("the program counted nothing", details={"got": run.output.strip()[-80:] or "no output"})
+        raise DataError("the program counted nothing", details={"got": run.complaint})
     return int(found[1]), int(found[2])
 
 

@@ -4,8 +4,8 @@ The integer path's formats, with f = 15 - window_shift fraction bits after the w
 
 - samples behind the window: Q(f). No sum of the FFT leaves 32 bits, because the windowed samples' magnitudes add up
   to less than 2^31 (see `_fraction_bits`); at 16 kHz and 25 ms f is 8, and nothing needs scaling on the way. The FFT's
-  rounding errors are some tens of units, so a quiet window's samples are doubled before, while they all fit: its
-  logarithms take that back.
+  rounding errors are some tens of units at 512 points and grow with their number, so a quiet window's samples are
+  doubled before, while they all fit: its logarithms take that back.
 - powers: Q(2 f - power_shift), so that no band's weighted sum leaves 64 bits.
 - window, sines and cosines: Q31; weights: Q15. Logarithms and means: Q24. Steps of the net's input: Q16.
 """
@@ -92,7 +92,6 @@ def check_streamable(config: FeatureConfig, grid: TensorFormat | None = None) ->
     problems = {
         f"fft_size must be {_SIZES[0]} to {_SIZES[1]}": not _SIZES[0] <= config.fft_size <= _SIZES[1],
         f"hops may have {_LARGEST_COUNT} samples": config.hop_length > _LARGEST_COUNT,
-        f"num_mels may be {_LARGEST_COUNT - 1}": config.num_mels >= _LARGEST_COUNT,
         f"horizon_frames may be {_LARGEST_COUNT}": config.horizon_frames > _LARGEST_COUNT,
         f"mean_start must lie in [-{_LARGEST_MEAN:g}, {_LARGEST_MEAN:g}]": any(
             not abs(value) <= _LARGEST_MEAN for value in config.mean_start

@@ -26,7 +26,7 @@ def mel_power(windows: Int16, tables: FrontEndTables) -> Float32:
 
 
 def log(values: Float32) -> Float32:
-    """Compute natural logarithms of normal positive numbers, to 7e-5; same shape."""
+    """Compute natural logarithms of normal positive numbers, to 8e-5; same shape."""
     bits = values.view(np.int32)
     exponent = ((bits >> 23) - 127).astype(np.float32)
     f = ((bits & 0x7FFFFF) | 0x3F800000).view(np.float32) - np.float32(1)

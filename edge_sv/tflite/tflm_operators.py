@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from ai_edge_litert import schema_py_generated as schema
+
 from edge_sv.errors import DataError
 from edge_sv.tflite.flatbuffer import DECODE, operators, tensor_scale, tensor_shape
 from edge_sv.tflite.quantization import TensorFormat, not_int8
@@ -31,6 +33,9 @@ _IRREGULAR = {
     "PADV2": "AddPadV2",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
+
+
+_TYPE_NAMES = {code: name.lower() for name, code in vars(schema.TensorType).items() if not name.startswith("_")}
 
 
 def used_operators(model: Any) -> list[str]:
@@ -79,6 +84,6 @@ def tensor_formats(model: Any) -> tuple[TensorFormat, TensorFormat]:
 
 def _format(tensor: Any) -> TensorFormat:
     grid = tensor_scale(tensor)
-    if grid is None or len(grid[0]) != 1:
-        raise not_int8(f"{0 if grid is None else len(grid[0])} scales")
+    if tensor.type != schema.TensorType.INT8 or grid is None or len(grid[0]) != 1:
+        raise not_int8(f"{_TYPE_NAMES[tensor.type]} with {0 if grid is None else len(grid[0])} scales")
     return TensorFormat(tensor_shape(tensor), float(grid[0][0]), int(grid[1][0]))

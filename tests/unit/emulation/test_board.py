@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
 from edge_sv.emulation import board_of, load_board
-from edge_sv.emulation.board import DEFAULT_BOARD, VECTORS_BYTES, default_board
+from edge_sv.emulation.board import DEFAULT_BOARD, MAIN_BYTES, VECTORS_BYTES, default_board
+from edge_sv.emulation.program import emulator_sources
 from edge_sv.errors import UsageError
 from edge_sv.package.target import list_targets, load_target
 
@@ -41,3 +43,23 @@ def test_a_program_gets_no_more_than_the_part_has(name: str) -> None:
 def test_the_board_of_a_package() -> None:
     assert default_board("nrf52840") == "nrf52840"
     assert default_board("cortex-m") == default_board("no such target") == DEFAULT_BOARD
+
+
+@pytest.mark.parametrize(
+    ("flash_room", "ram_room", "apart"),
+    [(MAIN_BYTES, MAIN_BYTES, True), (MAIN_BYTES - 1, MAIN_BYTES, False), (MAIN_BYTES, MAIN_BYTES - 1, False)],
+)
+def test_the_program_around_a_package_lies_beside_the_part_where_there_is_room(
+    flash_room: int, ram_room: int, apart: bool
+) -> None:
+    part, machine = load_target("nrf52840"), load_target("mps2-an386")
+    assert part.emulator == machine.name and machine.flash_bytes and machine.ram_bytes
+    flash, ram = machine.flash_bytes - flash_room, machine.ram_bytes - ram_room
+    board = board_of(dataclasses.replace(part, flash_bytes=flash, ram_bytes=ram))
+    assert (board.flash_bytes, board.ram_bytes, board.apart) == (flash, ram, apart)
+
+
+def test_the_linker_scripts_have_the_same_sizes() -> None:
+    apart, memory = ((emulator_sources() / name).read_text() for name in ("main_apart.ld", "memory.ld"))
+    assert {int(size) * 1024 for size in re.findall(r"LENGTH = (\d+)K", apart)} == {MAIN_BYTES}
+    assert re.findall(r"VECTORS .*LENGTH = (\d+)", memory) == [str(VECTORS_BYTES)]

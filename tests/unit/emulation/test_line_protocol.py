@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from edge_sv.emulation.line_protocol import MAX_DATA_BYTES, Exchange, make_script, read_answers, read_decision, reason
 from edge_sv.errors import DataError
+from edge_sv.system.bundled import targets_dir
 
 PCM = np.arange(MAX_DATA_BYTES // 2 + 3, dtype=np.int32).astype(np.int16)
 
@@ -39,3 +42,32 @@ def test_decisions() -> None:
     refused = read_decision("a", "ERROR -17 the recording is silent")
     assert (refused.accepted, refused.score, refused.refused) == (False, None, "the recording is silent")
     assert reason("ERROR -2 no room") == "no room"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "OK recordings=1",
+        "OK ACCEPTED score=loud threshold=0.500000",
+        "OK ACCEPTED score=nan threshold=0.500000",
+        "OK ACCEPTED score=1e999 threshold=0.500000",
+        "OK ACCEPTED score=0.900000 threshold=0.500000 and more",
+        "OK ACCEPTED score=" + "9" * 5000 + ".0 threshold=0.500000",
+        "",
+    ],
+)
+def test_what_is_neither_a_decision_nor_an_error_is_refused(answer: str) -> None:
+    with pytest.raises(DataError, match=r"answer to VERIFY of a\.wav is no decision") as caught:
+        read_decision("a.wav", answer)
+    assert len(str(caught.value)) < 400
+
+
+def test_reasons_of_any_length_are_cut() -> None:
+    refused = read_decision("a", "ERROR -17 " + "the recording is silent " * 1000).refused
+    assert refused is not None and refused.startswith("the recording is silent") and len(refused) < 300
+
+
+def test_frames_of_data_are_no_longer_than_a_device_takes() -> None:
+    header = (targets_dir() / "common" / "include" / "esv_protocol.h").read_text()
+    (most,) = re.findall(r"#define ESV_PROTOCOL_MAX_DATA (\d+)u", header)
+    assert int(most) >= MAX_DATA_BYTES and MAX_DATA_BYTES % 2 == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.emulation.object_cache import Compilation
+from edge_sv.emulation.object_cache import Compilation, first_error
 from edge_sv.errors import DataError
 from tests.firmware.conftest import tool
 
@@ -45,3 +45,19 @@ def test_a_cache_that_cannot_be_written_is_told(source: Path) -> None:
     (source.parent / "cache").write_text("a file")
     with pytest.raises(DataError, match=r"cannot compile\n(.|\n)*XDG_CACHE_HOME"):
         _compile(source)
+
+
+@pytest.mark.parametrize(
+    ("complaint", "said"),
+    [
+        (
+            "a.c: In function 'f':\na.c:3: warning: unused\na.c:4: error: expected ';'\na.c:9: error: more\n",
+            "a.c:4: error",
+        ),
+        ("ld: in function 'main':\nmain.c: undefined reference to `f'\n", "main.c: undefined reference"),
+        ("\nkilled\nby a signal\n", "killed"),
+        ("", "nothing"),
+    ],
+)
+def test_the_line_that_says_why_is_found(complaint: str, said: str) -> None:
+    assert first_error(complaint).startswith(said)

@@ -58,6 +58,16 @@ int main(int argc, char *argv[])
 """
 
 
+def test_what_a_program_complains_of_is_the_end_of_its_output() -> None:
+    def complaint(output: str) -> str:
+        return FirmwareRun(output, 3, 1, 1, 1, 1, 1).complaint
+
+    assert complaint("error no such file\n") == "no such file"
+    assert complaint(" \n") == "exit code 3"
+    assert complaint("noise\n" * 100_000 + "the end\n").endswith("noise\nthe end")
+    assert len(complaint("x" * 1_000_000)) == 200
+
+
 @pytest.mark.parametrize("board", BOARDS)
 def test_every_board_boots_and_counts_instructions(board: str, tmp_path: Path) -> None:
     run = run_program(tmp_path, board)
@@ -140,6 +150,18 @@ def test_what_it_writes_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     start = 'static char text[1024]; const int out = emulator_open_write("x"); (void)text; (void)out;'
     with pytest.raises(DataError, match=r"crashed on the emulated|did not end"):
         _run(tmp_path, f"{start} for (;;) {body};")
+
+
+def test_figures_of_any_length_are_no_figures(tmp_path: Path) -> None:
+    """A program that ends by itself may write what the emulation writes behind it."""
+    body = """static char digits[5001];
+    memset(digits, '9', 5000);
+    emulator_write("\\nemulator: instructions "); emulator_write(digits); emulator_write("\\nemulator: stack 1\\n");
+    const uintptr_t block[] = {0x20026u, 0u};
+    return call(0x20, block);"""
+    with pytest.raises(DataError, match="crashed on the emulated 'mps2-an386'") as caught:
+        _run(tmp_path, body)
+    assert len(str(caught.value)) < 600
 
 
 def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

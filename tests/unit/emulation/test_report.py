@@ -32,10 +32,11 @@ DONE = Emulation(
 
 
 def test_instructions_become_time_at_the_part_s_clock() -> None:
+    assert dataclasses.replace(DONE, instructions={"total": 64_123}).to_dict()["estimated_ms"] == {"total": 1.002}
     assert DONE.milliseconds() == pytest.approx({"features": 250.0, "inference": 500.0, "total": 750.0})
 
 
-@pytest.mark.parametrize(("total", "per", "slow"), [(63e6, True, False), (65e6, True, True), (65e6, False, False)])
+@pytest.mark.parametrize(("total", "per", "slow"), [(64e6, True, False), (64e6 + 1, True, True), (65e6, False, False)])
 def test_slower_than_real_time(total: float, per: bool, slow: bool) -> None:
     counted = {"total": int(total)}
     each = SECOND_OF_SPEECH if per else "invocation"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_sv.emulation import check_exact, emulate, load_board
-from edge_sv.errors import AccuracyGateFailed, UsageError
+from edge_sv.errors import AccuracyGateFailed, DataError, UsageError
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.target import load_target
 from tests.emulated_programs import ENROLL, VERIFY
@@ -34,3 +35,9 @@ def test_what_cannot_be_asked(package: DevicePackage, tmp_path: Path) -> None:
         emulate(package, load_board(), verify=VERIFY)
     with pytest.raises(UsageError, match="takes no recordings"):
         emulate(package, load_board(), tflm=tmp_path, enroll=ENROLL)
+
+
+def test_a_package_without_golden_vectors_is_refused(package: DevicePackage) -> None:
+    bare = replace(package, manifest=package.manifest.model_copy(update={"golden": ()}))
+    with pytest.raises(DataError, match="no golden vectors to run"):
+        emulate(bare, load_board())

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.emulation import emulate, load_board
-from edge_sv.emulation.tflm import INTERPRETER_HEADER, check_cxx, find_tflm
+from edge_sv.emulation import FirmwareRun, emulate, load_board
+from edge_sv.emulation.tflm import INTERPRETER_HEADER, _figures, check_cxx, find_tflm
 from edge_sv.errors import DataError, ToolMissing, UsageError
 from edge_sv.package import write_package
 from edge_sv.package.target import load_target
@@ -91,3 +91,14 @@ def test_packages_of_another_kind_and_recordings_are_refused(tiny_artifact: Mode
         emulate(package, load_board(), tflm=tmp_path)
     with pytest.raises(UsageError, match="takes no recordings"):
         emulate(package, load_board(), enroll=[("a", None)], tflm=tmp_path)  # type: ignore[list-item]
+
+
+def test_figures_are_read_or_missed_in_words() -> None:
+    def read(output: str) -> tuple[int, int]:
+        return _figures(FirmwareRun(output, 0, 1, 1, 1, 1, 1))
+
+    assert read("inference 123\narena 456\n") == (123, 456)
+    for output in ("", "inference 5\n", f"inference {'9' * 5000}\narena 1\n"):
+        with pytest.raises(DataError, match="counted nothing") as caught:
+            read(output)
+        assert len(str(caught.value)) < 400

@@ -11,9 +11,9 @@ from edge_sv.emulation import tools
 from edge_sv.errors import DataError, ToolMissing
 from tests.emulated_programs import run_program
 
-pytestmark = [pytest.mark.emulator, pytest.mark.usefixtures("emulator_tools")]
 
-
+@pytest.mark.emulator
+@pytest.mark.usefixtures("emulator_tools")
 @pytest.mark.parametrize("name", ["qemu-system-arm", "arm-none-eabi-gcc"])
 def test_a_missing_tool_is_named_with_what_installs_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -238,7 +238,10 @@ def test_a_frame_sees_its_window_alone() -> None:
         ({"horizon_frames": 0}, "horizon_frames"),
         ({"clip": 0.0}, "clip"),
         ({"fft_size": 1 << 20}, "fft_size may be"),
-        ({"num_mels": 4096}, "num_mels must be at most"),
+        ({"num_mels": 513}, "num_mels must be at most"),
+        ({"fft_size": 1, "window_ms": 1 / 16}, "power of two"),
+        ({"window_ms": 0.0}, "window must fit"),
+        ({"fmin_hz": -0.1}, "fmin_hz < fmax_hz"),
         ({"hop_ms": float("inf")}, "finite"),
         ({"clip": float("nan")}, "finite"),
         ({"mean_start": (float("inf"),) * 80}, "finite"),
@@ -247,6 +250,31 @@ def test_a_frame_sees_its_window_alone() -> None:
 def test_impossible_front_ends_are_refused(changes: dict[str, object], reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
         replace(FeatureConfig(), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sample_rate": 1000, "window_ms": 1.0, "hop_ms": 1.0, "fft_size": 2, "num_mels": 1, "fmax_hz": 500.0},
+        {"window_ms": 32.0},
+        {"fft_size": 1 << 16},
+        {"num_mels": 512},
+        {"fmin_hz": 0.0, "fmax_hz": 8000.0},
+        {"prior_frames": 0, "horizon_frames": 1},
+    ],
+)
+def test_the_last_possible_front_ends_compute(changes: dict[str, object]) -> None:
+    config = replace(FeatureConfig(), **changes)  # type: ignore[arg-type]
+    pcm = np.random.default_rng(0).integers(-9000, 9000, 1000, dtype=np.int16)
+    frames = features.compute_features(pcm, config)
+    assert frames.shape == (len(range(0, 1001 - config.window_length, config.hop_length)), config.num_mels)
+    assert np.isfinite(frames).all()
+
+
+@pytest.mark.parametrize("pcm", [np.zeros((1000, 1), np.int16), np.zeros(1000, np.float32)], ids=["2-D", "float"])
+def test_what_is_no_mono_int16_is_refused(pcm: np.ndarray) -> None:
+    with pytest.raises(UsageError, match=r"takes \(num_samples,\) int16; got"):
+        features.compute_features(pcm, FeatureConfig())
 
 
 def test_a_description_survives_the_way_through_json() -> None:
