@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edge_sv.errors import DataError, UsageError, unknown_name
+from edge_sv.errors import DataError, UsageError, reason_of, unknown_name
 from edge_sv.recipes.quantizers import GRIDS, METHODS
 from edge_sv.recipes.recipe import (
     CONVERTER_BITS,
@@ -125,7 +125,7 @@ def read_recipe(path: Path) -> CompressionRecipe:
     try:
         values = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     return parse_recipe(values, source=str(path))
 
 
