@@ -38,8 +38,8 @@ demo: setup tools ## Build the bundled net, enroll a voice and verify others, he
 	$(BIN)/edge-sv demo $(ARGS)
 
 .PHONY: test
-test: setup tools ## Run the tests, except slow ones; ARGS=tests/unit selects some.
-	$(BIN)/python -m pytest $(ARGS)
+test: setup tools ## Run the tests, except slow ones, in several processes; ARGS=tests/unit selects some.
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 .PHONY: test-slow
 test-slow: setup tools ## Run the tests marked slow, hours; after an interruption, go on with those that are left.

@@ -28,7 +28,7 @@ from edge_sv.plugins.generator import CodeOptions, GeneratedNet, find_generator
 from edge_sv.runtimes.host_compiler import compile_library
 from edge_sv.runtimes.tflm_process import run_isolated, trace_isolated
 from edge_sv.system.bundled import assets_dir
-from tests.firmware.conftest import WARNINGS, run, tool
+from tests.firmware.conftest import WARNINGS, files_of, run, tool
 from tests.random_nets import random_net
 
 pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
@@ -135,7 +135,7 @@ def test_sources_compile_without_a_warning(make_package: MakePackage, compiler: 
     package, _ = make_package(random_net(5))
     language = ["-x", "c++", "-std=c++11"] if compiler == "g++" else ["-std=c99"]
     includes = [f"-I{package.path / folder}" for folder in ("include", "src", "golden")]
-    for source in [*package.path.glob("src/*.c"), *package.path.glob("golden/*.c")]:
+    for source in files_of(package.path, "src/*.c", "golden/*.c"):
         run([tool(compiler), *language, *WARNINGS, *includes, "-fsyntax-only", source])
 
 
@@ -143,7 +143,7 @@ def test_sources_compile_without_a_warning(make_package: MakePackage, compiler: 
 def test_sources_compile_for_cortex_m(make_package: MakePackage, tmp_path: Path, cpu: str) -> None:
     package, _ = make_package(random_net(5))
     includes = [f"-I{package.path / folder}" for folder in ("include", "src")]
-    for source in package.path.glob("src/*.c"):
+    for source in files_of(package.path, "src/*.c"):
         flags = ["-std=c99", "-O1", f"-mcpu={cpu}", "-mthumb", *WARNINGS, *includes]
         run([tool("arm-none-eabi-gcc"), *flags, "-c", source, "-o", tmp_path / "out.o"])
 

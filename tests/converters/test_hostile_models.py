@@ -20,7 +20,7 @@ from edge_sv.package.target import load_target
 from edge_sv.plugins.generator import CodeOptions, GeneratedNet
 from edge_sv.tflite.flatbuffer import pack_model, parse_model
 from tests.broken_models import break_bytes, break_graph
-from tests.firmware.conftest import WARNINGS, run, tool
+from tests.firmware.conftest import WARNINGS, files_of, run, tool
 from tests.int8_models import Int8Model
 from tests.random_nets import random_net
 
@@ -92,7 +92,7 @@ def test_what_is_compiled_from_a_broken_model_computes_what_tflm_computes(tmp_pa
 def _run_under_sanitizers(package: Path) -> None:
     sanitize = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     includes = [f"-I{package / folder}" for folder in ("include", "src", "golden")]
-    sources = [*sorted((package / "src").glob("*.c")), *sorted((package / "golden").glob("*.c"))]
+    sources = files_of(package, "src/*.c", "golden/*.c")
     flags = ["-std=c99", "-O1", *WARNINGS, *sanitize, *includes]
     run([tool("gcc"), *flags, *sources, "-lm", "-o", package / "golden_test"])
     run([package / "golden_test"])

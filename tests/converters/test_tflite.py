@@ -83,7 +83,9 @@ def test_every_preset_equals_tflm_for_every_target(preset: ModelArtifact, tmp_pa
     segments = [rng.integers(-128, 128, shape).astype(np.int8) for _ in range(EXACT_SEGMENTS)]
     expected = [reference.invoke(segment) for segment in segments]
     assert len({e.tobytes() for e in expected}) == EXACT_SEGMENTS, "the output depends on the input"
-    for target in (target for target in list_targets() if target.converter == "tflite"):
+    targets = [target for target in list_targets() if target.converter == "tflite"]
+    assert {"tflite", "tflite-micro", "cortex-m"} <= {target.name for target in targets}
+    for target in targets:
         target = dataclasses.replace(target, flash_bytes=None, ram_bytes=None)
         write_package(preset, target, tmp_path / target.name)
         packaged = read_package(tmp_path / target.name).artifact
@@ -121,10 +123,10 @@ def test_other_calibration_other_bytes(net: Path, artifact: ModelArtifact) -> No
 def test_weights_have_a_scale_for_each_channel(artifact: ModelArtifact) -> None:
     graph = parse_model(artifact.model)
     tensors = graph.subgraphs[0].tensors
-    for operator in operators(graph):
-        if operator.kind == "CONV_2D":
-            weights = tensors[operator.inputs[1]]
-            assert len(tensor_scale(weights)[0]) == tensor_data(graph, weights).shape[0]
+    convolutions = [tensors[operator.inputs[1]] for operator in operators(graph) if operator.kind == "CONV_2D"]
+    assert len(convolutions) > 3
+    for weights in convolutions:
+        assert len(tensor_scale(weights)[0]) == tensor_data(graph, weights).shape[0]
 
 
 def test_layers_have_the_nets_names(net: Path, artifact: ModelArtifact) -> None:

@@ -54,6 +54,13 @@ def run(command: Sequence[str | Path], *, folder: Path | None = None) -> str:
     return done.stdout
 
 
+def files_of(folder: Path, *patterns: str) -> list[Path]:
+    """Return the files of a folder that match any pattern; fail where one matches none."""
+    found = {pattern: sorted(folder.glob(pattern)) for pattern in patterns}
+    assert all(found.values()), f"{folder} lacks files: {found}"
+    return [path for paths in found.values() for path in paths]
+
+
 @pytest.fixture(scope="session")
 def common_library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """The portable C of targets/common, compiled for this computer under the strict flags."""

@@ -22,7 +22,7 @@ from edge_sv.embedders import TflmEmbedder
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.render import c_float, c_string
 from edge_sv.package.target import load_target
-from tests.firmware.conftest import STUB, WARNINGS, run, tool
+from tests.firmware.conftest import STUB, WARNINGS, files_of, run, tool
 
 pytest.importorskip("tflite_micro", reason="pip install 'edge-sv[micro]' (x86-64 Linux)")
 
@@ -91,7 +91,7 @@ def _link(package: Path, library: Path, layout: str) -> Path:
     sanitize = ["-fsanitize=undefined", "-fno-sanitize-recover=all", "-fPIC", "-O1"]
     include = ["-I", package / "src", "-I", package / "golden", "-isystem", STUB]
     objects = []
-    for source in [*sorted((package / "src").glob("*.c")), *sorted((package / "golden").glob("*.c"))]:
+    for source in files_of(package, "src/*.c", "golden/*.c"):
         objects.append(library.parent / f"{source.name}.o")
         run([tool("gcc"), "-std=c99", *sanitize, *WARNINGS, *include, "-c", source, "-o", objects[-1]])
     sources = [package / "src/esv_model.cc", package / "golden/golden_test.cc", STUB / "stub.cc"]
@@ -157,8 +157,7 @@ def test_glue_compiles_against_the_real_tflm(package: DevicePackage, tmp_path: P
 
 @pytest.mark.parametrize("language", [["gcc", "-std=c99", "-xc"], ["g++", "-std=c++11", "-xc++"]], ids=["C99", "C++11"])
 def test_each_header_stands_alone(package: DevicePackage, language: list[str], tmp_path: Path) -> None:
-    headers = sorted([*package.path.glob("src/*.h"), *package.path.glob("golden/*.h")])
-    for header in headers:
+    for header in files_of(package.path, "src/*.h", "golden/*.h"):
         if header.name == "esv_op_resolver.h":
             continue  # C++17, for the glue alone
         (tmp_path / "alone").write_text(f'#include "{header.name}"\n#include "{header.name}"\nextern int alone;\n')
@@ -168,7 +167,7 @@ def test_each_header_stands_alone(package: DevicePackage, language: list[str], t
 def test_sources_compile_for_cortex_m4f(package: DevicePackage, tmp_path: Path) -> None:
     compiler = tool("arm-none-eabi-gcc")
     flags = ["-std=c99", "-Os", "-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", *WARNINGS]
-    for source in [*package.path.glob("src/*.c"), *package.path.glob("golden/*.c")]:
+    for source in files_of(package.path, "src/*.c", "golden/*.c"):
         run([compiler, *flags, "-I", package.path / "src", "-c", source, "-o", tmp_path / "out.o"])
 
 

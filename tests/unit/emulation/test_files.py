@@ -27,7 +27,7 @@ def test_files_and_arrays_are_the_same(package: DevicePackage, tmp_path: Path) -
 
 
 def test_what_cannot_be_used(package: DevicePackage, tmp_path: Path) -> None:
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="manifest"):
         emulate_package(tmp_path)
     with pytest.raises(UsageError, match="did you mean 'nrf52840'"):
         emulate_package(package.path, board="nrf52480")

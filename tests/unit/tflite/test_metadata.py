@@ -64,10 +64,9 @@ def test_the_schema_s_own_reader_sees_it(tiny_artifact: ModelArtifact, entries: 
 def test_every_buffer_is_aligned_to_16_bytes(tiny_artifact: ModelArtifact) -> None:
     carrying = embed(tiny_artifact.model, {"a": b"1", "bb": b"22", "ccc": b"333"})
     root = schema.Model.GetRootAsModel(carrying, 0)
-    for i in range(root.BuffersLength()):
-        buffer = root.Buffers(i)
-        if buffer.DataLength():
-            assert buffer._tab.Vector(buffer._tab.Offset(4)) % 16 == 0, i
+    buffers = [root.Buffers(i) for i in range(root.BuffersLength())]
+    places = [buffer._tab.Vector(buffer._tab.Offset(4)) for buffer in buffers if buffer.DataLength()]
+    assert len(places) > 3 and [place % 16 for place in places] == [0] * len(places)
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", b"\0" * 64, b"\x08\0\0\0TFL3", b"\xff\xff\xff\x7fTFL3" + b"\0" * 64])
