@@ -138,7 +138,9 @@ class EmulatedDevice:
         self.stack_bytes = max(self.stack_bytes, run.stack_bytes)
         counted = _COUNTED.match(run.output)
         if counted is None:
-            raise DataError("the program counted nothing", details={"got": run.output.strip()[-80:] or "no output"})
+            raise DataError(
+                "the program reported no instruction counts", details={"got": run.output.strip()[-80:] or "no output"}
+            )
         total, features = map(int, counted.groups())
         return Instructions(features, total - features, len(pcm) / self._sample_rate)
 

@@ -136,7 +136,9 @@ def _operators(package: DevicePackage, counts: dict[int, int]) -> tuple[Operator
 def _inference(output: str) -> str:
     found = _INFERENCE.search(output)
     if found is None:
-        raise DataError("the program counted nothing", details={"got": output.strip()[-80:] or "no output"})
+        raise DataError(
+            "the program reported no instruction counts", details={"got": output.strip()[-80:] or "no output"}
+        )
     return found[1]
 
 

@@ -186,7 +186,9 @@ def _figures(run: FirmwareRun) -> tuple[int, int]:
     """Read the instructions of the net and the bytes of its arena that it used."""
     found = _FIGURES.search(run.output)
     if found is None:
-        raise DataError("the program counted nothing", details={"got": run.output.strip()[-80:] or "no output"})
+        raise DataError(
+            "the program reported no instruction counts", details={"got": run.output.strip()[-80:] or "no output"}
+        )
     return int(found[1]), int(found[2])
 
 

@@ -107,7 +107,7 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
     _check_activations(rules, source)
     _check_kinds(rules, source)
     if recipe.fine_tuning is None and any(rule.quantizer not in GRIDS for rule in rules if rule.quantizer):
-        raise UsageError(f"{source} has quantizers that are nothing without training", hint="add [fine_tuning]")
+        raise UsageError(f"{source} has quantizers that need fine-tuning", hint="add [fine_tuning]")
     tuning = FineTuning(**recipe.fine_tuning.model_dump()) if recipe.fine_tuning else None
     mixed = MixedBitWidths(**recipe.mixed.model_dump()) if recipe.mixed else None
     if mixed is not None:
