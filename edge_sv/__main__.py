@@ -1,5 +1,5 @@
 """Run ``python -m edge_sv``."""
 
-from edge_sv.cli.app import main
+from edge_sv.cli.entry import main
 
 main()

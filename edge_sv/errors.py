@@ -74,9 +74,14 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
+def reason_of(error: BaseException) -> str:
+    """Say why in the words of the system or the library, without its error number and file name."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """Make the error for a name that is not in a list, with the nearest match."""
-    choices = sorted(known)
+    choices = sorted(set(known))
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
     return UsageError(
         f"unknown {kind} '{name}'",

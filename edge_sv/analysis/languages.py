@@ -10,7 +10,6 @@ and the intervals are ours.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,13 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.analysis.compared_models import ComparedModel, float_of
-from edge_sv.errors import DataError, UsageError
+from edge_sv.errors import DataError, UsageError, reason_of
 from edge_sv.evaluation.embedding_cache import EmbeddingCache
 from edge_sv.evaluation.evaluate import embed_recordings, score_list
 from edge_sv.scoring import metrics
 from edge_sv.scoring.trials import Recordings, TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Float32
 from edge_sv.system.progress import Steps
+from edge_sv.system.tables import UNREADABLE, read_table
 
 LIST_FILE, UTTERANCES_FILE, METADATA_FILE = "trials_test.txt", "utterances.csv", "metadata.csv"
 
@@ -241,8 +241,7 @@ def _column(path: Path, key: str) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, restval=""))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
-    return {row[key]: row["language"] for row in rows if row.get(key) and row.get("language")}
+        rows = read_table(path).rows
+    except UNREADABLE as error:
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
+    return {row[key]: row["language"] for _, row in rows if row.get(key) and row.get("language")}

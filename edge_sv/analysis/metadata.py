@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.scoring.speech_index import COLUMNS
+from edge_sv.system.files import path_below
+from edge_sv.system.tables import read_table
 
 METADATA_FILE = "metadata.csv"
 
@@ -56,11 +58,13 @@ def _describe(row: dict[str, str], folder: Path, metadata: Mapping[str, dict[str
     more = metadata.get(row["path"].removeprefix(f"{row['corpus']}/"), {})
     facts = {**_told(more), **_told(row)}
     corpus = row["corpus"]
-    return DescribedRecording(folder / row["path"], f"{corpus}/{row['speaker']}", corpus, row["split"], facts)
+    return DescribedRecording(
+        path_below(folder, row["path"]), f"{corpus}/{row['speaker']}", corpus, row["split"], facts
+    )
 
 
 def _told(row: Mapping[str, str]) -> dict[str, str]:
-    return {name: value.strip() for name, value in row.items() if value.strip()}
+    return {name: value for name, value in row.items() if value}
 
 
 def _read_metadata(folder: Path) -> dict[str, dict[str, str]]:
@@ -70,13 +74,11 @@ def _read_metadata(folder: Path) -> dict[str, dict[str, str]]:
 
 def _read_table(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, restval="")
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(columns)})
-            return [{name: value for name, value in row.items() if name is not None} for row in reader]
+        table = read_table(path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV table", details={"got": str(error)}) from error
+    if missing := table.lacks(columns):
+        raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(columns)})
+    return [{name: cell or "" for name, cell in row.items() if name is not None} for _, row in table.rows]

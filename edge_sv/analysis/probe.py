@@ -219,7 +219,10 @@ def probe(
     _need_sklearn()
     sets, skipped = _prepare(_choose_tasks(tasks), describe_recordings(index, splits=UNHEARD_SPLITS))
     if not sets:
-        raise DataError(f"{index} answers no task", details={f"{s.task}, {s.corpus}": s.reason for s in skipped})
+        raise DataError(
+            f"{index} has no recordings for any probing task",
+            details={f"{s.task}, {s.corpus}": s.reason for s in skipped},
+        )
     files = {str(recording.path): (recording.path,) for each in sets for recording in each.recordings}
     hits: dict[str, list[npt.NDArray[np.bool_]]] = {}
     for candidate in compared:
@@ -297,7 +300,7 @@ def _divide(recordings: Sequence[DescribedRecording], answers: Texts, what: str)
     groups = np.array([r.speaker if what == "speaker" else r.facts.get(what, "") for r in recordings])
     fewest = min(len(np.unique(groups[answers == answer])) for answer in np.unique(answers))
     if fewest < 2:
-        raise UsageError(f"an answer with one {what} alone")
+        raise UsageError(f"an answer is given by one {what} only")
     parts = np.zeros(len(recordings), np.intp)
     folds = StratifiedGroupKFold(min(FOLDS[what], fewest), shuffle=True, random_state=0)
     for number, (_, tested) in enumerate(folds.split(groups, answers, groups)):

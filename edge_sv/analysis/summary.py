@@ -11,11 +11,12 @@ from edge_sv.analysis.flash import Form, SizeTable, count_tflite, size_tables
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import ModelKind, asset_names, locate
 from edge_sv.embedders.open import open_artifact
-from edge_sv.errors import DataError, ToolMissing, unknown_name
+from edge_sv.errors import DataError, ToolMissing, reason_of, unknown_name
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.package import DevicePackage, read_package
 from edge_sv.recipes.recipe import DEFAULT_RECIPE
 from edge_sv.system.files import read_file
+from edge_sv.system.native_log import held_native_log
 from edge_sv.tflite.flatbuffer import parse_model, profile_operators, tensor_shape
 from edge_sv.tflite.layer_cost import LayerProfile
 
@@ -126,7 +127,8 @@ def _summarize_converted(artifact: ModelArtifact, package: DevicePackage | None)
 
 def _summarize_preset(name: str) -> ModelSummary:
     try:
-        from edge_sv.models.presets import PRESETS, describe_preset
+        with held_native_log():
+            from edge_sv.models.presets import PRESETS, describe_preset
     except ImportError as error:
         raise _needs_tensorflow(f"'{name}' is no bundled net, and presets need TensorFlow", error) from error
     if name not in PRESETS:
@@ -136,7 +138,8 @@ def _summarize_preset(name: str) -> ModelSummary:
 
 def _summarize_float(folder: Path) -> ModelSummary:
     try:
-        from edge_sv.models.checkpoint import load_description
+        with held_native_log():
+            from edge_sv.models.checkpoint import load_description
     except ImportError as error:
         raise _needs_tensorflow(f"{folder} holds a float net, which needs TensorFlow", error) from error
     return _summarize_description(load_description(folder))
@@ -146,7 +149,8 @@ def _summarize_description(description: Any) -> ModelSummary:
     from edge_sv.models.checkpoint import build_net
     from edge_sv.models.profile import profile_model
 
-    layers = profile_model(build_net(description))
+    with held_native_log():
+        layers = profile_model(build_net(description))
     frames, hop_ms = description.segments.frames, description.features.hop_ms
     return ModelSummary(description.name, "float32", tuple(layers), frames=frames, hop_ms=hop_ms)
 
@@ -155,7 +159,7 @@ def _summarize_file(path: Path) -> ModelSummary:
     try:
         data = read_file(path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     tree = parse_model(data)
     features = _embedded_features(path)
     graph = tree.subgraphs[0]

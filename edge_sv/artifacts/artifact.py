@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge_sv.artifacts.provenance import Provenance
-from edge_sv.errors import DataError, EdgeSvError
+from edge_sv.errors import DataError, EdgeSvError, reason_of
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.scoring.scores import Cohort, Scoring
@@ -165,7 +165,7 @@ def _read_manifest(path: Path) -> _Manifest:
     except FileNotFoundError as error:
         raise DataError(f"no converted model in {path.parent}", details={"missing": path.name}) from error
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -177,7 +177,7 @@ def _read_stated(folder: Path, stated: _File) -> bytes:
     try:
         data = read_file(path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     if path.suffix == PACKED_SUFFIX:
         data = unpack(data, path)
     if sha256_bytes(data) != stated.sha256:

@@ -16,7 +16,7 @@ from edge_sv.artifacts.activation_ranges import RANGES_FILE
 from edge_sv.artifacts.artifact import ARTIFACT_FILE, COMPRESSED_DIR, MODEL_FILE
 from edge_sv.artifacts.net import NET_FILE, WEIGHTS_FILE, is_net
 from edge_sv.artifacts.palette import PALETTES_FILE
-from edge_sv.errors import DataError, UsageError, unknown_name
+from edge_sv.errors import DataError, UsageError, reason_of, unknown_name
 from edge_sv.system.bundled import assets_dir
 from edge_sv.system.files import read_file
 from edge_sv.system.packed import PACKED_SUFFIX
@@ -133,7 +133,7 @@ def locate(model: Path | str) -> LocatedModel:
             return _look_into_folder(argument, path)
         return _look_into_file(argument, path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
 
 
 def find_net(model: Path | str) -> Path:
@@ -151,7 +151,9 @@ def _find(model: Path | str) -> Path:
     try:
         if path.exists():
             return path
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
+    except ValueError as error:
         raise UsageError(f"{str(model)!r} is no usable path", details={"got": str(error)}) from error
     bundled = assets_dir() / path
     if ".." not in path.parts and any((bundled / name).is_file() for name in (NET_FILE, ARTIFACT_FILE)):

@@ -25,8 +25,7 @@ def record(seconds: float, *, sample_rate: int = 16000) -> Int16:
         ToolMissing: sounddevice, or the PortAudio library below it, is not installed.
         DataError: there is no microphone, or it cannot be opened.
     """
-    if not 0 < seconds <= MAX_SECONDS:
-        raise UsageError(f"cannot record {seconds:g} s", hint=f"choose more than 0 and at most {MAX_SECONDS:g} s")
+    check_seconds(seconds)
     try:
         import sounddevice
     except ImportError as error:
@@ -46,3 +45,13 @@ def record(seconds: float, *, sample_rate: int = 16000) -> Int16:
             hint="list the inputs with `python -m sounddevice`",
         ) from error
     return np.asarray(samples, np.int16).reshape(-1)
+
+
+def check_seconds(seconds: float) -> None:
+    """Refuse a length that cannot be recorded.
+
+    Raises:
+        UsageError: it is not above 0 and up to `MAX_SECONDS`.
+    """
+    if not 0 < seconds <= MAX_SECONDS:
+        raise UsageError(f"cannot record {seconds:g} s", hint=f"choose more than 0 and at most {MAX_SECONDS:g} s")

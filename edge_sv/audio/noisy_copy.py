@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
 from dataclasses import dataclass, field
@@ -12,9 +11,10 @@ import numpy as np
 
 from edge_sv.audio.noise_and_rooms import degrade
 from edge_sv.audio.recording import read_recording
-from edge_sv.errors import DataError, UsageError
+from edge_sv.errors import DataError, UsageError, reason_of
 from edge_sv.system.array_types import Int16
-from edge_sv.system.files import read_text, sha256_file
+from edge_sv.system.files import path_below, sha256_file
+from edge_sv.system.tables import UNREADABLE, read_table
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,15 @@ def read_noisy_copy(
     """
     table = folder / "metadata.csv"
     try:
-        rows = list(csv.DictReader(read_text(table).splitlines()))
-        used = sorted((row["type"], row["path"]) for row in rows if row["split"] == split)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {table}", details={"got": str(error)}) from error
+        rows = read_table(table).rows
+        used = sorted((row["type"] or "", row["path"] or "") for _, row in rows if row["split"] == split)
+    except UNREADABLE as error:
+        raise DataError(f"cannot read {table}", details={"got": reason_of(error)}) from error
     except KeyError as error:
         raise DataError(f"{table} has no column {error}", hint="it needs path, type and split") from error
-    noises, rirs = (tuple(folder / path for kind, path in used if kind == wanted) for wanted in ("noise", "rir"))
+    noises, rirs = (
+        tuple(path_below(folder, path) for kind, path in used if kind == wanted) for wanted in ("noise", "rir")
+    )
     if not noises:
         raise DataError(f"{table} lists no noise with split '{split}'")
     return NoisyCopy(noises, rirs, snr_db=snr_db, reverb_share=reverb_share, seed=seed)
@@ -138,4 +140,4 @@ def _digest(path: Path) -> str:
     try:
         return sha256_file(path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import stat
 import sys
 from pathlib import Path
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.system.files import read_stream
 
 STANDARD_INPUT = "-"
@@ -35,12 +36,12 @@ def read_pipe(path: Path) -> bytes:
     try:
         data = _read(path)
     except OSError as error:
-        raise DataError(f"cannot read {name}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {name}", details={"got": reason_of(error)}) from error
     if not data:
         raise DataError(
             f"{name} is empty",
             details={"got": "0 bytes"},
-            hint="write a whole sound file to it",
+            hint="write a whole sound file to it; it can be read once",
         )
     if len(data) > LARGEST_RECORDING:
         raise DataError(
@@ -51,5 +52,7 @@ def read_pipe(path: Path) -> bytes:
 
 def _read(path: Path) -> bytes:
     if str(path) == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "it is closed")
         return sys.stdin.buffer.read(LARGEST_RECORDING + 1)
     return read_stream(path, LARGEST_RECORDING)

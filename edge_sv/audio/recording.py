@@ -19,7 +19,7 @@ import soundfile
 import soxr
 
 from edge_sv.audio.pipe import is_pipe, read_pipe
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.system.array_types import Float32, Int16
 
 MIN_SAMPLE_RATE = 4000
@@ -78,7 +78,7 @@ def read_recording(path: Path | str, *, sample_rate: int = 16000) -> Int16:
     except OSError as error:
         raise DataError(
             f"cannot read {path}",
-            details={"got": error.strerror or str(error)},
+            details={"got": reason_of(error)},
             hint="name a wav, flac, ogg or opus file that you may read",
         ) from error
 

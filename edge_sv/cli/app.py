@@ -18,6 +18,7 @@ import typer
 from edge_sv.cli.failures import report_failures
 from edge_sv.cli.lazy import HELP_NAMES, LazyCommands
 from edge_sv.cli.verbosity import LOGGER, QuietOption, VerboseOption, Verbosity, set_verbosity
+from edge_sv.system import files
 from edge_sv.system.processes import BLAS_THREADS
 
 COMMANDS = {
@@ -73,7 +74,7 @@ def main() -> None:
     _show_warnings()
     set_verbosity(Verbosity.NORMAL)
     _prepare_streams()
-    arguments = [expand_home(argument) for argument in sys.argv[1:]]
+    arguments = [expand_argument(argument) for argument in sys.argv[1:]]
     as_json = "--json" in arguments
     sys.exit(report_failures(lambda: app(arguments, prog_name="edge-sv", standalone_mode=False), as_json=as_json))
 
@@ -87,19 +88,12 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def expand_home(argument: str) -> str:
+def expand_argument(argument: str) -> str:
     """Expand `~` at the beginning of an argument or of an option's value, where a shell leaves `--out=~/x` as it is."""
     option, equals, value = argument.partition("=")
     if option.startswith("--") and equals and value.startswith("~"):
-        return f"{option}={_home(value)}"
-    return _home(argument)
-
-
-def _home(path: str) -> str:
-    try:
-        return str(Path(path).expanduser()) if path.startswith("~") else path
-    except RuntimeError:  # nobody of that name has a home
-        return path
+        return f"{option}={files.expand_home(value)}"
+    return files.expand_home(argument)
 
 
 def _show_warnings() -> None:

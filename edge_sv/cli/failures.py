@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -17,7 +18,7 @@ from typer.exceptions import TyperException
 
 from edge_sv.cli.output import print_json
 from edge_sv.cli.verbosity import Verbosity, verbosity
-from edge_sv.errors import DataError, EdgeSvError, UsageError
+from edge_sv.errors import DataError, EdgeSvError, UsageError, reason_of
 
 INTERRUPTED = 130
 KINDS = {
@@ -55,9 +56,11 @@ def report_failures(run: Callable[[], Any], *, as_json: bool) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _fail(EdgeSvError("interrupted"), INTERRUPTED, as_json=as_json)
     except Exception as error:
+        if _was_interrupted(error):
+            return _fail(EdgeSvError("interrupted"), INTERRUPTED, as_json=as_json)
         found = explain(error)
         if found is None or verbosity() is Verbosity.VERBOSE:
-            traceback.print_exc()
+            _say(traceback.format_exc())
         if found is None:
             text = f"edge-sv has a bug: {type(error).__name__}: {error}"
             found = EdgeSvError(text, hint="report it, with the lines above")
@@ -72,12 +75,13 @@ def explain(error: BaseException) -> EdgeSvError | None:
     if isinstance(error, EdgeSvError):
         return error
     if isinstance(error, TyperException):
-        return UsageError(error.format_message(), hint="edge-sv COMMAND --help")
+        context = getattr(error, "ctx", None)
+        return UsageError(error.format_message(), hint=f"{context.command_path if context else 'edge-sv'} --help")
     if isinstance(error, OSError) and error.errno is not None:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "free some space" if full else "check the place and its permissions"
         place = f"cannot use {os.fsdecode(error.filename)}" if error.filename else "cannot read or write"
-        return DataError(place, details={"got": error.strerror or str(error)}, hint=hint)
+        return DataError(place, details={"got": reason_of(error)}, hint=hint)
     if isinstance(error, RecursionError):
         return DataError("a file is nested too deeply to be read", hint="it is damaged, or was made to be")
     if isinstance(error, MemoryError):
@@ -85,8 +89,14 @@ def explain(error: BaseException) -> EdgeSvError | None:
     return None
 
 
+def _was_interrupted(error: BaseException) -> bool:
+    """Tell whether Ctrl-C began it: a library that is just being loaded answers with an error of its own."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and (isinstance(cause, KeyboardInterrupt) or _was_interrupted(cause))
+
+
 def _fail(error: EdgeSvError, code: int, *, as_json: bool) -> int:
-    sys.stderr.write(f"error: {error}\n")
+    _say(f"error: {error}\n")
     if as_json:
         found = {"kind": KINDS[code], "message": error.message, "details": error.details, "hint": error.hint}
         try:
@@ -95,6 +105,12 @@ def _fail(error: EdgeSvError, code: int, *, as_json: bool) -> int:
         except OSError:
             _silence_stdout()
     return code
+
+
+def _say(text: str) -> None:
+    with suppress(OSError):  # where stderr takes nothing, the exit code still tells
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _silence_stdout() -> None:

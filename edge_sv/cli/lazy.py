@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 import typer
 from typer.core import TyperGroup
+from typer.models import ArgumentInfo, OptionInfo
 
 from edge_sv.cli.verbosity import shared_options
 from edge_sv.errors import unknown_name
@@ -43,6 +44,7 @@ class LazyCommands(TyperGroup):
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
+        _leave_reading_to_readers(found)
         single.command(name=cmd_name, context_settings=HELP_NAMES)(found)
         command = typer.main.get_command(single)
         command.params += shared_options()
@@ -62,6 +64,15 @@ class LazyCommands(TyperGroup):
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in self.table.items()])
+
+
+def _leave_reading_to_readers(command: Callable[..., object]) -> None:
+    """Take the parser's check of permissions from a command: who reads a file says what is wrong with it, and why."""
+    command.__annotations__ = get_type_hints(command, include_extras=True)
+    for hint in command.__annotations__.values():
+        for note in getattr(hint, "__metadata__", ()):
+            if isinstance(note, OptionInfo | ArgumentInfo):
+                note.readable = False
 
 
 def load_command(table: Table, name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from edge_sv.audio.microphone import record
+from edge_sv.audio.microphone import check_seconds, record
 from edge_sv.audio.recording import check_speech
 from edge_sv.cli.output import err_console
 from edge_sv.system.array_types import Int16
@@ -21,9 +21,11 @@ def listen(seconds: float, *, times: int = 1, sample_rate: int = 16000) -> list[
     """Record `times` recordings of `seconds`, telling on stderr when to speak.
 
     Raises:
+        UsageError: an impossible length.
         ToolMissing: sounddevice is not installed.
         DataError: there is no microphone, or a recording holds no usable speech.
     """
+    check_seconds(seconds)
     console = err_console()
     recordings = []
     for number in range(1, times + 1):

@@ -20,6 +20,8 @@ from edge_sv.errors import printable
 from edge_sv.system.figures import figure_format
 
 SCHEMA_VERSION = 1
+_IN_A_FILE = 120
+"""Letters of a line where nothing states how wide it is."""
 _FOLDED = 24
 """Letters of a word that may be folded into the next line: longer ones are names and paths."""
 
@@ -56,10 +58,11 @@ def err_console() -> Console:
 
 
 def out_console() -> Console:
-    """Console for results on stdout; as wide as its tables need when not a terminal."""
+    """Console for results on stdout; as wide as its tables need when not a terminal and `COLUMNS` is no width."""
     console = _Console(highlight=False, markup=False)
-    wide = not console.is_terminal and "COLUMNS" not in os.environ
-    return _Console(highlight=False, markup=False, width=120) if wide else console
+    columns = os.environ.get("COLUMNS", "")
+    known = columns.isdecimal() or console.is_terminal
+    return console if known and console.width > 0 else _Console(highlight=False, markup=False, width=_IN_A_FILE)
 
 
 def print_table(table: Table) -> None:

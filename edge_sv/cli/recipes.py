@@ -28,10 +28,10 @@ def command(
       edge-sv recipes palette_w4_ai8
       edge-sv recipes my-recipe.toml --json
     """
-    recipes = [load_recipe(name)] if name else [load_recipe(known) for known in recipe_names()]
+    recipes = [load_recipe(name)] if name is not None else [load_recipe(known) for known in recipe_names()]
     if json:
         print_json({"recipes": [recipe.to_dict() for recipe in recipes]})
-    elif name:
+    elif name is not None:
         _explain(recipes[0])
     else:
         table = Table()

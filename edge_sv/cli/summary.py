@@ -73,7 +73,9 @@ def _layer_table(summary: ModelSummary) -> Table:
 
 def _print_flash(summary: ModelSummary) -> None:
     if not summary.flash:
-        raise UsageError(f"'{summary.name}' is not converted: nothing of it lies in flash", hint="edge-sv build it")
+        raise UsageError(
+            f"'{summary.name}' is not converted: nothing of it lies in flash", hint="edge-sv convert it first"
+        )
     for table in summary.flash.values():
         print_table(_bytes_table(table))
         typer.echo()

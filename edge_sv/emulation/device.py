@@ -14,7 +14,7 @@ from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.emulation.board import Board
 from edge_sv.emulation.program import Program, build_program, emulator_sources
 from edge_sv.emulation.qemu import FirmwareRun, run_program
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.frontend.features import check_pcm
 from edge_sv.package.cortex_m import SMALL_SOURCES
 from edge_sv.system.array_types import Float32, Int8, Int16
@@ -138,7 +138,7 @@ class EmulatedDevice:
         self.stack_bytes = max(self.stack_bytes, run.stack_bytes)
         counted = _COUNTED.match(run.output)
         if counted is None:
-            raise DataError("the program counted nothing", details={"got": run.complaint})
+            raise DataError("the program reported no instruction counts", details={"got": run.complaint})
         total, features = map(int, counted.groups())
         return Instructions(features, total - features, len(pcm) / self._sample_rate)
 
@@ -170,7 +170,7 @@ class EmulatedDevice:
         try:
             return np.frombuffer(read_file(self._folder / name), np.int8)
         except OSError as error:
-            raise DataError(f"the program did not write {name}", details={"got": error.strerror or ""}) from error
+            raise DataError(f"the program did not write {name}", details={"got": reason_of(error)}) from error
 
     def _build(self, name: str, defines: Mapping[str, str | int]) -> Program:
         folder = self._folder / name

@@ -61,7 +61,9 @@ def read_answers(exchanges: Sequence[Exchange], answers: Sequence[str]) -> list[
     """
     counts = [len(exchange.lines()) for exchange in exchanges]
     if sum(counts) != len(answers):
-        raise DataError("the device lost a line", details={"sent": str(sum(counts)), "answered": str(len(answers))})
+        raise DataError(
+            "the device did not answer every line", details={"sent": str(sum(counts)), "answered": str(len(answers))}
+        )
     waiting: Iterator[str] = iter(answers)
     found = []
     for count in counts:

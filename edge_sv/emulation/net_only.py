@@ -16,7 +16,7 @@ from edge_sv.emulation.device import build_net_program, operator_counts
 from edge_sv.emulation.qemu import FirmwareRun, run_program
 from edge_sv.emulation.reference import Difference, count_differences
 from edge_sv.emulation.report import Emulation, OperatorCost
-from edge_sv.errors import DataError, UsageError
+from edge_sv.errors import DataError, UsageError, reason_of
 from edge_sv.package.manifest import GeneratedPart, Port
 from edge_sv.package.read import DevicePackage
 from edge_sv.system.files import read_file
@@ -137,7 +137,7 @@ def _operators(package: DevicePackage, counts: dict[int, int]) -> tuple[Operator
 def _inference(run: FirmwareRun) -> int:
     found = _INFERENCE.search(run.output)
     if found is None:
-        raise DataError("the program counted nothing", details={"got": run.complaint})
+        raise DataError("the program reported no instruction counts", details={"got": run.complaint})
     return int(found[1])
 
 
@@ -149,4 +149,4 @@ def _read(path: Path) -> bytes:
     try:
         return read_file(path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error

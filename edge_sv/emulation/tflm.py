@@ -185,7 +185,7 @@ def _figures(run: FirmwareRun) -> tuple[int, int]:
     """Read the instructions of the net and the bytes of its arena that it used."""
     found = _FIGURES.search(run.output)
     if found is None:
-        raise DataError("the program counted nothing", details={"got": run.complaint})
+        raise DataError("the program reported no instruction counts", details={"got": run.complaint})
     return int(found[1]), int(found[2])
 
 

@@ -40,7 +40,7 @@ def run_tool(command: Sequence[str | Path], *, folder: Path) -> subprocess.Compl
 
     Raises:
         ToolMissing: it is not installed.
-        DataError: it does not come to an end.
+        DataError: it does not finish.
     """
     name, *arguments = map(str, command)
     whole = [find_tool(name), *arguments]
@@ -49,6 +49,4 @@ def run_tool(command: Sequence[str | Path], *, folder: Path) -> subprocess.Compl
             whole, cwd=folder, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_S
         )
     except subprocess.TimeoutExpired as error:
-        raise DataError(
-            f"{name} did not come to an end within {TIMEOUT_S} s", details={"got": arguments[-1]}
-        ) from error
+        raise DataError(f"{name} did not finish within {TIMEOUT_S} s", details={"got": arguments[-1]}) from error

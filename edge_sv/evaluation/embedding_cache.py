@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.system.array_types import Float32
@@ -43,7 +43,7 @@ class EmbeddingCache:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from error
+            raise self._unusable(reason_of(error)) from error
         with self._errors_named():
             self._connection = sqlite3.connect(self.path, isolation_level=None, timeout=30)
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -119,7 +119,7 @@ def embedding_key(
     try:
         contents = [sha256_file(path) for path in files]
     except OSError as error:
-        raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {error.filename}", details={"got": reason_of(error)}) from error
     parts = [
         _reading_identity(),
         model_sha256,

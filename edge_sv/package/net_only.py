@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.package import manifest as schema
 from edge_sv.package.budget import Footprint, check_budget
 from edge_sv.package.cortex_m import GENERATOR, describe_generated, render_package
@@ -90,7 +90,7 @@ def read_net_only(path: Path) -> NetOnlyModel:
     try:
         model = read_file(path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     return NetOnlyModel(path.stem, model)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from edge_sv.artifacts.artifact import ModelArtifact
 from edge_sv.artifacts.locate import MANIFEST_ENTRY, MANIFEST_FILE
 from edge_sv.artifacts.provenance import Provenance
-from edge_sv.errors import DataError, EdgeSvError, UsageError
+from edge_sv.errors import DataError, EdgeSvError, UsageError, reason_of
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.package.manifest import Manifest, parse_manifest
@@ -163,7 +163,7 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise DataError(
             f"cannot read {path}",
-            details={"got": error.strerror or str(error)},
+            details={"got": reason_of(error)},
             hint="give a package's folder; edge-sv build MODEL --target cortex-m --out PACKAGE makes one",
         ) from error
 

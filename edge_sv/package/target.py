@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge_sv.errors import DataError, unknown_name
+from edge_sv.errors import DataError, reason_of, unknown_name
 from edge_sv.system.bundled import targets_dir
 from edge_sv.system.files import read_text
 
@@ -119,7 +119,7 @@ def read_target(path: Path) -> Target:
     try:
         target = _TargetFile.model_validate(tomllib.loads(read_text(path))).to_target(path.resolve().parent.name)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} is not TOML", details={"got": str(error)}) from error
     except ValidationError as error:

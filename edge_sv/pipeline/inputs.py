@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.scoring.speech_index import read_index
 from edge_sv.system.bundled import assets_dir
 from edge_sv.system.files import read_file
@@ -35,5 +35,5 @@ def _describe(index: Path) -> list[object]:
         lists = sorted([*index.parent.glob("*/trials_dev.txt"), *index.parent.glob("*/utterances.csv")])
         texts = [read_file(path).decode(errors="backslashreplace") for path in (index, *lists)]
     except OSError as error:
-        raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {error.filename}", details={"got": reason_of(error)}) from error
     return [texts, [(stat.st_size, stat.st_mtime_ns) for stat in stats]]

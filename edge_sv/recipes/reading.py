@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from edge_sv.errors import DataError, UsageError, unknown_name
+from edge_sv.errors import DataError, UsageError, reason_of, unknown_name
 from edge_sv.recipes.quantizers import GRIDS, METHODS
 from edge_sv.recipes.recipe import (
     CONVERTER_BITS,
@@ -107,7 +107,7 @@ def parse_recipe(values: Mapping[str, Any], *, source: str) -> CompressionRecipe
     _check_activations(rules, source)
     _check_kinds(rules, source)
     if recipe.fine_tuning is None and any(rule.quantizer not in GRIDS for rule in rules if rule.quantizer):
-        raise UsageError(f"{source} has quantizers that are nothing without training", hint="add [fine_tuning]")
+        raise UsageError(f"{source} has quantizers that need fine-tuning", hint="add [fine_tuning]")
     tuning = FineTuning(**recipe.fine_tuning.model_dump()) if recipe.fine_tuning else None
     mixed = MixedBitWidths(**recipe.mixed.model_dump()) if recipe.mixed else None
     if mixed is not None:
@@ -125,7 +125,7 @@ def read_recipe(path: Path) -> CompressionRecipe:
     try:
         values = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     return parse_recipe(values, source=str(path))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from edge_sv.analysis.compared_models import ComparedModel, has_tensorflow
 from edge_sv.artifacts.net import read_net
 from edge_sv.errors import DataError
+from edge_sv.system.tables import read_table
 
 HISTORY_FILE = "history.csv"
 FLOAT_BYTES = 4
@@ -111,15 +112,13 @@ def read_history(path: Path) -> dict[str, list[float | None]] | None:
     if not path.is_file():
         return None
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream, restval=""))
-        columns = list(rows[0]) if rows else []
-        return {name: [_finite(row[name]) for row in rows] for name in columns}
+        table = read_table(path)
+        return {name: [_finite(row[name]) for _, row in table.rows] for name in table.columns if table.rows}
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise DataError(f"{path} is damaged", details={"got": str(error)}) from error
 
 
-def _finite(text: str) -> float | None:
+def _finite(text: str | None) -> float | None:
     value = float(text) if text else None
     return value if value is not None and math.isfinite(value) else None
 

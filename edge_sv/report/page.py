@@ -22,6 +22,8 @@ PAGE_FILE, DOCUMENT_FILE = "report.html", "report.json"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 NONE = "–"
 """What stands where there is no figure."""
+UNENCODABLE = "backslashreplace"
+"""Bytes of a file's name that are not UTF-8 are written escaped."""
 
 Document = Mapping[str, Any]
 Filter = Callable[..., Any]
@@ -60,8 +62,8 @@ def write_report(document: Document, out: Path) -> Path:
     """
     page = render_page(document)
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(out / DOCUMENT_FILE, f"{text}\n".encode())
-    write_atomic(out / PAGE_FILE, page.encode())
+    write_atomic(out / DOCUMENT_FILE, f"{text}\n".encode(errors=UNENCODABLE))
+    write_atomic(out / PAGE_FILE, page.encode(errors=UNENCODABLE))
     return out / PAGE_FILE
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from edge_sv.errors import ToolMissing
+from edge_sv.errors import ToolMissing, printable
+from edge_sv.system.figures import escape_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +26,7 @@ _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "edge_sv",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
+    "text.parse_math": False,  # a dollar in a file's name is one
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.spines.top": False,
@@ -65,6 +67,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     """
     stream = io.BytesIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    escape_texts(figure)
     figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
@@ -77,7 +80,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
         for key, value in element.attrib.items():
             element.set(key, _prefix_ids(key, value, name))
     title = ElementTree.Element(f"{{{_SVG}}}title", id=f"{name}-title")
-    title.text = description
+    title.text = printable(description)
     root.insert(0, title)
     for size in ("width", "height"):
         root.attrib.pop(size, None)

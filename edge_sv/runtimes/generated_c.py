@@ -84,7 +84,7 @@ class ConfinedLibrary:
         """Ask with some bytes, and return the answer.
 
         Raises:
-            DataError: the code refuses, crashed, or did not come to an end.
+            DataError: the code refuses, crashed, or did not finish.
         """
         length = sum(len(part) for part in request).to_bytes(LENGTH_BYTES, "little")
         return self._exchange(length, *request)
@@ -123,7 +123,7 @@ class ConfinedLibrary:
         _end(self._process)
         code = self._process.wait()
         if after_s >= self._timeout_s:
-            return DataError(f"the generated code did not come to an end within {self._timeout_s:g} s")
+            return DataError(f"the generated code did not finish within {self._timeout_s:g} s")
         return DataError(
             "the generated code crashed on this computer",
             details={"got": signal.strsignal(-code) or str(code) if code < 0 else f"exit code {code}"},
@@ -176,7 +176,7 @@ class CompiledNet:
         """Run the net, see `Interpreter.run`.
 
         Raises:
-            DataError: also when the code crashes or does not come to an end.
+            DataError: also when the code crashes or does not finish.
         """
         answer = self._code.run(*(values.tobytes() for values in fit_inputs(inputs, self.inputs)))
         outputs = []
@@ -199,7 +199,9 @@ def _num_bytes(details: Details) -> int:
 def _read(details: Details, data: bytes, offset: int) -> Values:
     end = offset + _num_bytes(details)
     if end > len(data):
-        raise DataError("the generated code answers too little", details={"got": f"{len(data)} bytes"})
+        raise DataError(
+            "the generated code returned fewer values than it states", details={"got": f"{len(data)} bytes"}
+        )
     return np.frombuffer(data[offset:end], details["dtype"]).reshape(details["shape"]).copy()
 
 
@@ -225,7 +227,7 @@ class CompiledSpeakerNet:
         """Embed one segment of frames, see `Interpreter.run`.
 
         Raises:
-            DataError: it is of another size or type, or the net refuses it, crashes or does not come to an end.
+            DataError: it is of another size or type, or the net refuses it, crashes or does not finish.
         """
         (segment,) = fit_inputs(inputs, self.inputs)
         return [_read(self.outputs[0], self._code.run(segment.tobytes()), 0)]
@@ -252,7 +254,7 @@ class CompiledDevice:
         """Embed a recording, (num_samples,) int16 -> (embedding_dim,) float32 of length 1.
 
         Raises:
-            DataError: the runtime refuses it, in its own words, crashes or does not come to an end.
+            DataError: the runtime refuses it, in its own words, crashes or does not finish.
         """
         answer = self._code.run(np.ascontiguousarray(pcm, np.int16).tobytes())
         return _read(describe_tensor(0, (self.embedding_dim,), np.float32), answer, 0)

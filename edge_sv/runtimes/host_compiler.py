@@ -75,7 +75,7 @@ def _compile(compiler: Sequence[str], folder: Path, names: Sequence[str], librar
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
-        raise DataError(f"{name} did not come to an end with the generated code within {TIMEOUT_S:g} s") from error
+        raise DataError(f"{name} did not finish with the generated code within {TIMEOUT_S:g} s") from error
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or ["it gave no reason"]
         first = next((line for line in lines if "error" in line), lines[0])

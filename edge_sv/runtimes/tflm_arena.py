@@ -79,7 +79,7 @@ def run_confined(module: str, request: bytes) -> bytes:
         request: with the model.
 
     Raises:
-        DataError: the model does not run there, or does not come to an end.
+        DataError: the model does not run there, or does not finish.
     """
     with tempfile.TemporaryDirectory(prefix="edge-sv-", ignore_cleanup_errors=True) as home:
         try:
@@ -93,7 +93,7 @@ def run_confined(module: str, request: bytes) -> bytes:
                 timeout=TIMEOUT_S,
             )
         except subprocess.TimeoutExpired as error:
-            raise DataError("the model does not come to an end in TensorFlow Lite Micro") from error
+            raise DataError("the model does not finish in TensorFlow Lite Micro") from error
     if done.returncode != 0:
         raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": _last_line(done.stderr)})
     return done.stdout

@@ -95,8 +95,14 @@ class Scoring:
         if self.kind not in get_args(ScoringKind):
             raise UsageError(f"unknown scoring '{self.kind}'", details={"known": ", ".join(get_args(ScoringKind))})
         rate = 0.0 if self.false_accept_rate is None else self.false_accept_rate
-        if not np.isfinite(self.threshold) or not 0 <= rate <= 1 or self.top_n < 2:
-            raise UsageError("impossible scoring", details={"got": repr(self)})
+        problems = {
+            f"the threshold must be a finite number, not {self.threshold}": not np.isfinite(self.threshold),
+            f"the false-accept rate must lie between 0 and 1, not at {rate}": not 0 <= rate <= 1,
+            f"AS-norm takes 2 cohort speakers or more, not {self.top_n}": self.top_n < 2,
+        }
+        for text, wrong in problems.items():
+            if wrong:
+                raise UsageError(f"impossible scoring: {text}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -7,17 +7,17 @@ has a development list keeps it in `<corpus>/trials_dev.txt`, with `<corpus>/utt
 from __future__ import annotations
 
 import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_sv.audio.recording import join, read_recording
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.scoring.trials import Trial, TrialList, find_recordings, read_trials
 from edge_sv.system.array_types import Int16
-from edge_sv.system.files import read_file
+from edge_sv.system.files import path_below
+from edge_sv.system.tables import Row, read_table
 
 COLUMNS = ("path", "speaker", "corpus", "split")
 
@@ -47,28 +47,24 @@ def read_index(path: Path) -> list[SpeechFile]:
         DataError: it cannot be read, or lacks a column.
     """
     try:
-        data = read_file(path)
-        if b"\0" in data:
-            raise csv.Error("it holds zeros")
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(COLUMNS)})
-        rows = [_file(path, reader.line_num, row) for row in reader]
+        table = read_table(path)
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV table", details={"got": str(error)}) from error
+    if missing := table.lacks(COLUMNS):
+        raise DataError(f"{path} lacks columns: {', '.join(missing)}", details={"needed": ", ".join(COLUMNS)})
+    rows = [_file(path, line, row) for line, row in table.rows]
     if not any(row.split == "train" for row in rows):
         raise DataError(f"{path} has no training files", details={"needed": "rows with split = train"})
     return rows
 
 
-def _file(table: Path, line: int, row: dict[str, str | None]) -> SpeechFile:
+def _file(table: Path, line: int, row: Row) -> SpeechFile:
     path, speaker, corpus, split = (row[name] for name in COLUMNS)
     if path is None or speaker is None or corpus is None or split is None:
         raise DataError(f"{table}, line {line}: fields are missing", details={"needed": ", ".join(COLUMNS)})
-    return SpeechFile(table.parent / path, f"{corpus}/{speaker}", corpus, split)
+    return SpeechFile(path_below(table.parent, path), f"{corpus}/{speaker}", corpus, split)
 
 
 def training_speakers(files: list[SpeechFile]) -> dict[str, list[Path]]:

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_sv.errors import DataError
-from edge_sv.system.files import LARGEST_FILE, read_stream
+from edge_sv.system.files import LARGEST_FILE, path_below, read_stream
+from edge_sv.system.tables import Row, parse_table
 
 NAMED = 3
 """How many offenders an error names before it only counts them."""
@@ -104,7 +105,7 @@ def read_utterances(path: Path) -> dict[str, tuple[str, ...]]:
     """
     utterances: dict[str, tuple[str, ...]] = {}
     for number, row in _read_rows(path, ("utt_id", "files")):
-        name, files = row["utt_id"], tuple(part for part in row["files"].split("|") if part)
+        name, files = row["utt_id"], tuple(part for each in row["files"].split("|") if (part := each.strip()))
         if not name or not files:
             raise DataError(f"{path}, line {number}: utterance '{name}' lists no files")
         if name in utterances:
@@ -159,7 +160,7 @@ def find_recordings(trials: TrialList, audio: Path, *, utterances: Path | None =
 
 
 def _locate(name: str, folders: tuple[Path, ...]) -> Path:
-    candidates = [folder / name for folder in folders]
+    candidates = [path_below(folder, name) for folder in folders]
     return next((path for path in candidates if path.is_file()), candidates[0])
 
 
@@ -180,18 +181,19 @@ def _missing_files(missing: list[Path], total: int, audio: Path, utterances: Pat
     )
 
 
-def _read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    reader = csv.DictReader(_read_text(path, "utterances file").splitlines())
-    absent = [column for column in columns if column not in (reader.fieldnames or ())]
-    if absent:
+def _read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, Row]]:
+    try:
+        table = parse_table(_read_text(path, "utterances file"))
+    except csv.Error as error:
+        raise DataError(f"{path} is not a CSV table", details={"got": str(error)}) from error
+    if absent := table.lacks(columns):
         raise DataError(
-            f"{path} has no column '{absent[0]}'",
-            details={"got": ", ".join(reader.fieldnames or ()) or "an empty file"},
+            f"{path} has no column '{absent[0]}'", details={"got": ", ".join(table.columns) or "an empty file"}
         )
-    for row in reader:
+    for line, row in table.rows:
         if None in row or None in row.values():
-            raise DataError(f"{path}, line {reader.line_num}: expected {len(reader.fieldnames or ())} fields")
-        yield reader.line_num, row
+            raise DataError(f"{path}, line {line}: expected {len(table.columns)} fields")
+        yield line, row
 
 
 def _read_text(path: Path, what: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_sv.errors import ToolMissing, UsageError
+from edge_sv.errors import ToolMissing, UsageError, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +25,7 @@ _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
     "font.family": "sans-serif",
+    "text.parse_math": False,  # a dollar in a file's name is one
 }
 
 
@@ -61,8 +63,18 @@ def render_figure(
     except ImportError as error:
         raise ToolMissing("plots need matplotlib", hint="pip install 'edge-sv[plot]'") from error
     stream = io.BytesIO()
-    with rc_context({**_SETTINGS, "font.size": font_size}):
+    with warnings.catch_warnings(), rc_context({**_SETTINGS, "font.size": font_size}):
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure)
+        escape_texts(figure)
+        warnings.filterwarnings("ignore", message="Glyph ")  # that no font here has: a box takes its place
         figure.savefig(stream, format=file_format, metadata=FORMATS[file_format], dpi=PNG_DPI)
     return stream.getvalue()
+
+
+def escape_texts(figure: Figure) -> None:
+    """Escape in a drawn figure's texts what no picture can show: a file may have any name."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_text("\n".join(map(printable, text.get_text().split("\n"))))

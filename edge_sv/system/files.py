@@ -1,7 +1,7 @@
 """Files that are whole or not there: written beside their place and moved into it; and files read without a trap.
 
 What is written survives a power failure from the moment that the function returns: content and folder are synchronized.
-A symbolic link stays, and what it leads to is replaced.
+A symbolic link stays, and what it leads to is replaced; a device or a pipe never is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 
 
 def sha256_bytes(data: bytes) -> str:
@@ -29,6 +29,19 @@ def sha256_file(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def path_below(folder: Path, name: str) -> Path:
+    """Return the path that a list beside other files states: below its folder, absolute, or below a home with `~`."""
+    return folder / expand_home(name)
+
+
+def expand_home(path: str) -> str:
+    """Expand `~` and `~user` at the beginning of a path; a user whom nobody knows stays as written."""
+    try:
+        return str(Path(path).expanduser()) if path.startswith("~") else path
+    except RuntimeError:
+        return path
 
 
 LARGEST_FILE = 256 << 20
@@ -89,8 +102,7 @@ def open_file(path: Path) -> BinaryIO:
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
-        raise OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+        raise _not_a_file(path, mode)
     return os.fdopen(handle, "rb")
 
 
@@ -111,11 +123,13 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         mode: permissions, in force before the first byte is written.
 
     Raises:
-        DataError: the folder is not writable or the disk is full; the old file is untouched.
+        DataError: the folder is not writable, the disk is full, or there is a device, pipe or folder; what was there
+            is untouched.
     """
     temporary: str | None = None
     try:
         place = _real(path)
+        _check_replaceable(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
         with os.fdopen(handle, "wb") as stream:
@@ -225,6 +239,19 @@ def _others(folder: Path, own: Collection[str]) -> list[str]:
     return found
 
 
+def _check_replaceable(place: Path) -> None:
+    """Let only a file be replaced: who may write to the folder of a device could lose it for the whole system."""
+    with suppress(FileNotFoundError):
+        mode = place.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise _not_a_file(place, mode)
+
+
+def _not_a_file(path: Path, mode: int) -> OSError:
+    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+    return OSError(errno.EINVAL, f"it is {kind}, not a file", str(path))
+
+
 def _real(path: Path) -> Path:
     """Return where a path leads, through symbolic links."""
     return Path(os.path.realpath(path))
@@ -255,4 +282,4 @@ def _is_below(name: str, *folders: Path) -> bool:
 def _cannot_write(path: Path, error: OSError) -> DataError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     hint = "free some space, or choose another place" if full else "check the permissions, or choose another place"
-    return DataError(f"cannot write {path}", details={"got": error.strerror or str(error)}, hint=hint)
+    return DataError(f"cannot write {path}", details={"got": reason_of(error)}, hint=hint)

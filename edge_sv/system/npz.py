@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.system import files
 from edge_sv.system.files import LARGEST_FILE
 from edge_sv.system.packed import read_file
@@ -50,7 +50,7 @@ def parse_arrays(data: bytes, source: Path | str) -> dict[str, npt.NDArray[Any]]
     except _DAMAGE as error:
         raise DataError(
             f"{source} is damaged",
-            details={"got": str(error) or type(error).__name__},
+            details={"got": reason_of(error)},
             hint="copy it again, or remove it",
         ) from error
 
@@ -66,7 +66,7 @@ def read_array(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         if not isinstance(array, np.ndarray) or array.dtype != dtype:
             raise ValueError(f"no array of {np.dtype(dtype)}")
     except _DAMAGE as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error) or type(error).__name__}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     return array
 
 

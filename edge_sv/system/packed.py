@@ -8,7 +8,7 @@ from __future__ import annotations
 import lzma
 from pathlib import Path
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.system import files
 from edge_sv.system.files import LARGEST_FILE
 
@@ -42,7 +42,7 @@ def read_file(path: Path) -> bytes:
     try:
         data = files.read_file(place)
     except OSError as error:
-        raise DataError(f"cannot read {place}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {place}", details={"got": reason_of(error)}) from error
     return data if place == path else unpack(data, place)
 
 

@@ -18,12 +18,19 @@ def user_cache_folder() -> Path:
     That one lies among temporary files, is readable by its owner alone, and a warning names it.
     """
     try:
-        wanted = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-sv"
+        wanted = _cache_home() / "edge-sv"
     except RuntimeError:  # no home
-        wanted = None
-    if wanted is not None and _is_writable(wanted):
-        return wanted
-    return _temporary_folder(str(wanted) if wanted else "no home folder")
+        return _temporary_folder("no home folder")
+    return wanted if _is_writable(wanted) else _temporary_folder(str(wanted))
+
+
+def _cache_home() -> Path:
+    """Return where a user's programs keep such results.
+
+    Source: XDG Base Directory Specification 0.8, which lets a relative path be ignored.
+    """
+    chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return chosen if chosen.is_absolute() else Path.home() / ".cache"
 
 
 def _is_writable(folder: Path) -> bool:

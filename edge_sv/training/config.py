@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from edge_sv.errors import DataError, EdgeSvError, UsageError
+from edge_sv.errors import DataError, EdgeSvError, UsageError, reason_of
 from edge_sv.frontend.features import FeatureConfig
 from edge_sv.recipes.reading import load_recipe, parse_recipe
 from edge_sv.recipes.recipe import CompressionRecipe
@@ -223,7 +223,7 @@ def read_config(path: Path) -> TrainConfig:
     try:
         values = tomllib.loads(read_text(path))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     try:
         return TrainConfig.model_validate(values)
     except ValidationError as error:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_sv.errors import DataError, UsageError
+from edge_sv.errors import DataError, UsageError, reason_of
+from edge_sv.system.files import path_below
+from edge_sv.system.tables import UNREADABLE, read_table
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".m4a", ".mp3")
 
@@ -79,25 +80,23 @@ def file_sizes(paths: Iterable[Path]) -> list[tuple[str, int]]:
     try:
         return [(str(path), path.stat().st_size) for path in paths]
     except OSError as error:
-        raise DataError(f"cannot read {error.filename}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {error.filename}", details={"got": reason_of(error)}) from error
 
 
 def _read_csv(path: Path, split: str) -> list[Utterance]:
     utterances = []
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            missing = {"path", "speaker"} - set(reader.fieldnames or ())
-            if missing:
-                raise DataError(f"{path} lacks the columns {', '.join(sorted(missing))}")
-            for row in reader:
-                if not row["path"] or not row["speaker"]:
-                    raise DataError(f"{path}, line {reader.line_num}: a path or a speaker is missing")
-                if row.get("split", split) == split:
-                    corpus = row.get("corpus") or path.parent.name
-                    utterances.append(Utterance(path.parent / row["path"], row["speaker"], corpus))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        table = read_table(path)
+    except UNREADABLE as error:
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
+    if missing := table.lacks(("path", "speaker")):
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}")
+    for line, row in table.rows:
+        if not row["path"] or not row["speaker"]:
+            raise DataError(f"{path}, line {line}: a path or a speaker is missing")
+        if row.get("split", split) == split:
+            corpus = row.get("corpus") or path.parent.name
+            utterances.append(Utterance(path_below(path.parent, row["path"]), row["speaker"], corpus))
     absent = [u.path for u in utterances if not u.path.is_file()]
     if absent:
         raise DataError(

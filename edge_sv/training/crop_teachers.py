@@ -175,7 +175,7 @@ def common_front_end(features: FeatureConfig, teachers: Sequence[tuple[str, Path
             raise UsageError(
                 f"'{name}' cannot teach crops or frames: it has another front end",
                 details={field: _difference(other[field], ours[field]) for field in different},
-                hint="set the same [features], or let it teach by teacher_weight alone",
+                hint="set the same [features], or crop_weight and frame_weight to 0",
             )
         features = theirs
     return features

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import soundfile
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.frontend.segments import SegmentRule
 from edge_sv.models.checkpoint import NetDescription, build_net, net_config
 from edge_sv.models.profile import profile_model
@@ -83,5 +83,5 @@ def _seconds(path: Path) -> float:
     try:
         info = soundfile.info(path)
     except soundfile.SoundFileError as error:
-        raise DataError(f"cannot read {path}", details={"got": str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
     return float(info.frames / info.samplerate)

@@ -63,7 +63,7 @@ def find_material(config: TrainConfig, inputs: Inputs) -> Material:
     if config.loss.hears_crops and "reference" in config.loss.teachers:
         raise UsageError(
             f"the configuration '{config.name}' has the reference net teach crops or frames, which float nets alone do",
-            hint="let it teach by teacher_weight alone",
+            hint="set crop_weight and frame_weight to 0",
         )
     if "reference" in (config.net.init, *config.loss.teachers) and inputs.reference is None:
         raise UsageError(

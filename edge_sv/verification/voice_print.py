@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_sv.errors import DataError
+from edge_sv.errors import DataError, reason_of
 from edge_sv.system.array_types import Float32
 from edge_sv.system.files import open_file, read_file, write_atomic
 
@@ -58,13 +58,15 @@ class VoicePrint:
         embedding = np.array(self.embedding, np.float32)
         embedding.flags.writeable = False
         object.__setattr__(self, "embedding", embedding)
+        name = self.name.encode(errors="replace")
         problems = {
             "its embedding must be a vector": embedding.ndim != 1 or embedding.size == 0,
             "its embedding must be finite and not zero": not np.isfinite(embedding).all() or not embedding.any(),
             "model_sha256 must be 64 lower-case hexadecimal digits": len(self.model_sha256) != 64
             or not set(self.model_sha256) <= set("0123456789abcdef"),
             "it must be the mean of 1 to 2^32 - 1 recordings": not 1 <= self.recordings < 2**32,
-            f"its name must not be longer than {_MAX_NAME_BYTES} bytes": len(self.name.encode()) > _MAX_NAME_BYTES,
+            f"its name must not be longer than {_MAX_NAME_BYTES} bytes": len(name) > _MAX_NAME_BYTES,
+            "its name must be text in UTF-8": name.decode() != self.name,
         }
         for text, wrong in problems.items():
             if wrong:
@@ -183,7 +185,7 @@ def locked_print(path: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
-        raise DataError(f"cannot write {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot write {path}", details={"got": reason_of(error)}) from error
     try:
         with suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -207,7 +209,7 @@ def load_print(path: Path) -> VoicePrint:
     except FileNotFoundError as error:
         raise DataError(f"there is no voice print {path}", hint=f"edge-sv enroll {path} A.wav B.wav C.wav") from error
     except OSError as error:
-        raise DataError(f"cannot read voice print {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read voice print {path}", details={"got": reason_of(error)}) from error
     voice_print = VoicePrint.from_bytes(data, source=f"voice print {path}")
     if mode & 0o077:
         _log.warning("voice print %s is open to other users (mode %04o): chmod 600 %s", path, mode, path)
@@ -224,7 +226,7 @@ def is_print(path: Path) -> bool:
         with open_file(path) as stream:
             return stream.read(len(MAGIC)) == MAGIC
     except OSError as error:
-        raise DataError(f"cannot read {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot read {path}", details={"got": reason_of(error)}) from error
 
 
 def wipe_print(path: Path) -> None:
@@ -245,4 +247,4 @@ def wipe_print(path: Path) -> None:
         if path.is_symlink():
             path.unlink()
     except OSError as error:
-        raise DataError(f"cannot wipe voice print {path}", details={"got": error.strerror or str(error)}) from error
+        raise DataError(f"cannot wipe voice print {path}", details={"got": reason_of(error)}) from error

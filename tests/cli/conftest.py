@@ -25,8 +25,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def _as_in_a_file() -> None:
-    """Let tables be as wide as they are in a file, whatever terminal the tests run in."""
+    """Let tables be as wide as they are in a file, whatever terminal the tests run in.
+
+    readline, which pytest loads, sets the variable for child processes alone: `os.environ` does not know of it.
+    """
     os.environ.pop("COLUMNS", None)
+    os.unsetenv("COLUMNS")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def test_what_is_missing_is_said(run: Run, tmp_path: Path) -> None:
     assert ran.code == 2 and "did you mean 'gender'?" in ran.err
     (tmp_path / "index.csv").write_text(f"path,speaker,corpus,split\n{VOICES / 'ada_1.flac'},ada,voices,test\n")
     ran = run("analyze", "probe", *options)
-    assert ran.code == 3 and "answers no task" in ran.err and "voices" in ran.err
+    assert ran.code == 3 and "has no recordings for any probing task" in ran.err and "voices" in ran.err
 
 
 def test_languages_of_a_list(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_sv.cli.app import COMMANDS, expand_home
+from edge_sv.cli.app import COMMANDS, expand_argument
 from edge_sv.system.version import __version__
 from tests.cli.commands import ADA, ADA_LATER, Run, edge_sv, expect_error
 
@@ -69,7 +69,7 @@ def test_verbose_shows_where_an_error_arose() -> None:
 )
 def test_home_is_expanded_where_a_shell_does_not(given: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
-    assert expand_home(given) == wanted.format(home="/home/ada")
+    assert expand_argument(given) == wanted.format(home="/home/ada")
 
 
 def test_names_of_any_bytes(tmp_path: Path) -> None:

@@ -142,3 +142,41 @@ def test_a_folder_without_search_permission(run: Run, tmp_path: Path, monkeypatc
     for command in (["summary"], ["build"], ["wipe"], ["report", "--out", "out"], ["emulate"], ["enroll", "a.print"]):
         ran = run(*command, tmp_path / "closed" / "net")
         assert ran.code in (2, 3) and ran.err.startswith("error: "), ran
+
+
+def test_help_is_that_of_the_command(run: Run) -> None:
+    assert "try   edge-sv verify --help" in run("verify", "--no-such-option").err
+    assert "try   edge-sv analyze drift --help" in run("analyze", "drift").err
+
+
+def test_ctrl_c_while_a_library_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    """A library's own code catches the interrupt and says that it could not be loaded."""
+
+    def run() -> None:
+        try:
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt as interrupt:
+                raise ImportError("initialization failed") from interrupt
+        except ImportError as error:
+            raise ToolMissing("LiteRT is not usable here") from error
+
+    assert report_failures(run, as_json=False) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("options", [[], ["--json"], ["-v"]])
+def test_a_full_disk_behind_stderr(options: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "edge_sv", "verify", "none.print", BEA, *options]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True)
+    assert done.returncode == 3
+    if options == ["--json"]:
+        assert json.loads(done.stdout)["error"]["exit_code"] == 3
+
+
+def test_a_closed_stdin(enrolled: Path) -> None:
+    command = f"{sys.executable} -m edge_sv verify {enrolled} - <&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.returncode == 3 and done.stderr.startswith("error: cannot read standard input\n")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 from edge_sv.cli.app import COMMANDS
 from edge_sv.cli.lazy import LazyCommands, Table, load_command
 from edge_sv.errors import UsageError
+from tests.cli.commands import BEA, Run
 
 
 def test_every_command_of_the_table_can_be_imported() -> None:
@@ -40,3 +43,12 @@ def test_a_group_runs_its_commands() -> None:
     assert "join  Join words." in listed.output
     with pytest.raises(UsageError, match="unknown command 'jion'"):
         CliRunner().invoke(app, ["jion"], catch_exceptions=False, standalone_mode=False)
+
+
+def test_a_file_that_may_not_be_read_is_its_reader_s_to_refuse(
+    run: Run, enrolled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3 and the system's reason, not the parser's 2: also where tests run as root, who may read all."""
+    may_read = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode, **more: mode != os.R_OK and may_read(path, mode, **more))
+    assert run("verify", enrolled, BEA).code == 10

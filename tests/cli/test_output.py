@@ -75,3 +75,12 @@ def test_a_plot_is_refused_before_the_work() -> None:
     with pytest.raises(UsageError, match=r"written as a\.jpg") as caught:
         check(Path("a.jpg"))
     assert ".svg, .png, .pdf" in str(caught.value)
+
+
+@pytest.mark.parametrize("columns", ["0", "-3", "wide", ""])
+def test_a_width_that_is_none_hides_nothing(
+    columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    print_table(make_table())
+    assert "stage1_block1_conv1  " in capsys.readouterr().out

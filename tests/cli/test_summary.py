@@ -49,7 +49,7 @@ def edge_sv(*args: object, without_tensorflow: bool = False) -> subprocess.Compl
 
 def summary(*args: object, without_tensorflow: bool = False) -> dict:
     result = edge_sv(*args, "--json", without_tensorflow=without_tensorflow)
-    assert result.returncode == 0, result.stderr
+    assert (result.returncode, result.stderr) == (0, ""), "libraries' messages are not the user's"
     document = json.loads(result.stdout)
     assert document["schema_version"] == 1
     return document

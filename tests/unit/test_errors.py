@@ -65,3 +65,20 @@ def test_an_unknown_name_gets_the_nearest_one(name: str, near: str) -> None:
 def test_a_name_like_no_other_gets_the_list_alone() -> None:
     assert errors.unknown_name("target", "zzz", ["tflite"]).hint is None
     assert "known   none" in str(errors.unknown_name("target", "tflite", []))
+
+
+def test_a_name_that_is_known_twice_is_listed_once() -> None:
+    assert errors.unknown_name("model", "x", ["b", "a", "b"]).details == {"known": "a, b"}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError(13, "Permission denied", "/secret"), "Permission denied"),
+        (OSError("the device is gone"), "the device is gone"),
+        (ValueError("no number"), "no number"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_a_reason_has_no_number_and_no_name(error: Exception, reason: str) -> None:
+    assert errors.reason_of(error) == reason

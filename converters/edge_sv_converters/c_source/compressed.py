@@ -97,7 +97,7 @@ def _fold_decodes(graph: Graph) -> Graph:
     if not decoded:
         return graph
     if any(tensor.index in decoded for tensor in graph.outputs):
-        raise DataError("cannot compile a model that gives out its weights")
+        raise DataError("cannot compile a model whose weights are an output")
     rest = tuple(operation for operation in graph.operations if operation.kind != DECODE)
     return _with_tensors(replace(graph, operations=rest), decoded)
 

@@ -31,7 +31,7 @@ def trace_program(
 
     Raises:
         ToolMissing: there is no C compiler.
-        DataError: the program crashed, or does not come to an end.
+        DataError: the program crashed, or does not finish.
     """
     plan = plan_apart(whole_tensors(program))
     emitted = emit_static(program, prefix=PREFIX, banner="Traced.", plan=plan)

@@ -124,7 +124,7 @@ def test_few_speakers_are_refused(tmp_path: Path) -> None:
         for _ in range(6)
     ]
     index = write_described(tmp_path, rows, corpus="aa")
-    with pytest.raises(DataError, match="answers no task") as refused:
+    with pytest.raises(DataError, match="has no recordings for any probing task") as refused:
         probe([hearing("float", FEMALE)], index, tasks=["gender"], jobs=1)
     assert "8 speakers" in refused.value.details["gender, aa"]
 

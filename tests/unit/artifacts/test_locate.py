@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import zipfile
 from pathlib import Path
@@ -127,3 +128,13 @@ def test_find_net_wants_a_float_net(tmp_path: Path) -> None:
         archive.writestr("config.json", "{}")
     with pytest.raises(DataError, match="is a Keras model"):
         find_net(tmp_path / "n.keras")
+
+
+def test_a_place_that_may_not_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, **options: bool) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(DataError, match="cannot read") as caught:
+        locate(tmp_path / "net")
+    assert caught.value.details == {"got": "Permission denied"}

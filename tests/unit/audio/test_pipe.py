@@ -85,3 +85,9 @@ def test_a_recording_of_a_pipe_is_that_of_the_file(fifo: Path, tmp_path: Path, m
     writer.join()
     monkeypatch.setattr("sys.stdin", _Stdin(bytes(data[: len(data) // 2])))
     assert len(read_recording(Path("-"))) < 8000
+
+
+def test_a_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(DataError, match="cannot read standard input"):
+        read_pipe(Path("-"))

@@ -117,5 +117,5 @@ def test_what_a_recipe_cannot_ask_for(rule: dict[str, object], text: str) -> Non
 
 
 def test_a_recipe_without_training_is_refused() -> None:
-    with pytest.raises(UsageError, match="nothing without training"):
+    with pytest.raises(UsageError, match="need fine-tuning"):
         recipe(8, fine_tuning=None)

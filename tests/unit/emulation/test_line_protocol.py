@@ -31,7 +31,7 @@ def test_the_answer_that_matters_is_the_first_error_or_the_last_line() -> None:
     good = "OK REJECTED score=0.250000 threshold=0.500000"
     answers = ["OK", "OK", "OK ms=3", good, "OK", "OK", silent, order, "OK", "OK", "OK ms=3", good]
     assert read_answers(exchanges, answers) == [good, silent, good]
-    with pytest.raises(DataError, match="lost a line"):
+    with pytest.raises(DataError, match="did not answer every line"):
         read_answers(exchanges, answers[:-1])
 
 

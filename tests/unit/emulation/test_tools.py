@@ -28,7 +28,7 @@ def test_a_missing_tool_is_named_with_what_installs_it(
 
 def test_a_program_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "TIMEOUT_S", 0.2)
-    with pytest.raises(DataError, match=r"sleep did not come to an end within 0\.2 s"):
+    with pytest.raises(DataError, match=r"sleep did not finish within 0\.2 s"):
         tools.run_tool(["sleep", "10"], folder=tmp_path)
 
 

@@ -126,7 +126,7 @@ def test_methods_that_train_in_different_ways_do_not_mix() -> None:
 
 def test_a_method_that_is_nothing_without_training() -> None:
     rule = {"match": "*", "weights": 4, "quantizer": "fake_quant"}
-    with pytest.raises(UsageError, match="nothing without training") as caught:
+    with pytest.raises(UsageError, match="need fine-tuning") as caught:
         parse_recipe(recipe_of(rule), source="mine.toml")
     assert caught.value.hint == "add [fine_tuning]"
 

@@ -151,3 +151,10 @@ def test_a_page_that_cannot_be_drawn_leaves_the_old_report(document: Document, t
 def test_another_version_s_document_is_refused(document: Document, version: object) -> None:
     with pytest.raises(DataError, match=f"schema_version {version}"):
         render_page({**document, "schema_version": version})
+
+
+def test_a_net_in_a_folder_of_any_bytes(document: Document, tmp_path: Path) -> None:
+    document["nets"][0]["folder"] = "r\udce9s/net"
+    page = write_report(document, tmp_path)
+    assert json.loads((tmp_path / "report.json").read_text()) == document
+    assert r"r\udce9s/net" in page.read_text()

@@ -43,3 +43,10 @@ def test_it_stands_in_a_page() -> None:
 
 def test_the_same_plot_is_the_same_bytes() -> None:
     assert draw("one") == draw("one") != draw("one", slope=2.0)
+
+
+def test_names_of_any_bytes_are_shown_escaped() -> None:
+    with new_figure(3, 2) as figure:
+        figure.add_subplot(title="a$b$\x1b\udce9")
+        element = inline_svg(figure, "plot", "of \x1b\udce9")
+    assert element.count(r"\x1b\udce9") == 2 and r"a$b$" in element and "\x1b" not in element

@@ -58,7 +58,7 @@ def test_a_model_that_does_not_end_is_given_up(
     tiny_artifact: ModelArtifact, segments: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tflm_arena, "TIMEOUT_S", 0.01)
-    with pytest.raises(DataError, match="does not come to an end"):
+    with pytest.raises(DataError, match="does not finish"):
         run_isolated(tiny_artifact.model, [[segments[0]]])
 
 

@@ -111,3 +111,17 @@ def test_scoring_goes_through_a_dict() -> None:
             Scoring.from_dict(wrong)
     with pytest.raises(UsageError, match="impossible scoring"):
         Scoring("cosine", threshold=float("nan"), false_accept_rate=0.01)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "rate", "top_n", "words"),
+    [
+        (np.inf, 0.01, 100, "the threshold must be a finite number, not inf"),
+        (np.nan, None, 100, "the threshold must be a finite number, not nan"),
+        (0.5, 1.5, 100, "between 0 and 1, not at 1.5"),
+        (0.5, None, 1, "2 cohort speakers or more, not 1"),
+    ],
+)
+def test_an_impossible_scoring_is_told_why(threshold: float, rate: float | None, top_n: int, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Scoring("cosine", threshold, rate, top_n)

@@ -170,3 +170,15 @@ def test_the_corpora_lists_are_whole(speech_data: Path) -> None:
         for trial in trials:
             assert trial.enroll != trial.test
             assert (found.speakers[trial.enroll] == found.speakers[trial.test]) == trial.label
+
+
+def test_lists_may_name_files_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    for name in ("a.wav", "b c.wav"):
+        (tmp_path / "home" / name).write_text("")
+    (tmp_path / "u.csv").write_text("utt_id , files , speaker\nx , ~/a.wav | ~/b c.wav , ada \n,,\n")
+    trials = TrialList((Trial(True, "x", "x"), Trial(False, "x", "~/a.wav")))
+    found = find_recordings(trials, tmp_path, utterances=tmp_path / "u.csv")
+    assert found.files["x"] == (tmp_path / "home" / "a.wav", tmp_path / "home" / "b c.wav")
+    assert found.files["~/a.wav"] == (tmp_path / "home" / "a.wav",) and found.speakers["x"] == "ada"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_sv.errors import UsageError
+from edge_sv.errors import UsageError, printable
 from edge_sv.system.figures import FORMATS, figure_format, render_figure
 
 pytest.importorskip("matplotlib", reason="pip install 'edge-sv[plot]'")
@@ -35,3 +36,13 @@ def test_other_suffixes_are_refused(name: str) -> None:
 
 def test_text_stays_text_in_svg() -> None:
     assert b">one line</text>" in render_figure(draw, width=3, height=2, file_format="svg")
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("title", [r"a$\frac{$.txt", "red\x1b[31m\x01", "r\udce9s", "字"])
+def test_a_title_may_be_any_file_s_name(title: str, file_format: str, recwarn: pytest.WarningsRecorder) -> None:
+    data = render_figure(lambda figure: figure.add_subplot(title=title), width=3, height=2, file_format=file_format)
+    assert data.startswith(BEGIN[file_format]) and not recwarn
+    if file_format == "svg":
+        shown = "".join(ElementTree.fromstring(data).itertext())
+        assert printable(title) in shown

@@ -333,3 +333,29 @@ def test_a_file_beyond_a_limit_is_refused_before_it_is_read(tmp_path: Path) -> N
         stream.truncate(1 << 40)
     with pytest.raises(OSError, match="more than 1,000"):
         read_file(tmp_path / "large", limit=1000)
+
+
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(DataError, match=name) as caught:
+            write_atomic(tmp_path / name, b"1")
+        assert caught.value.details == {"got": "it is a pipe, not a file"}
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("a.wav", "/lists/a.wav"),
+        ("/b/a.wav", "/b/a.wav"),
+        ("~/a.wav", "/home/ada/a.wav"),
+        ("~", "/home/ada"),
+        ("a~", "/lists/a~"),
+        ("~nobody-of-this-name/a", "/lists/~nobody-of-this-name/a"),
+    ],
+)
+def test_paths_in_lists(name: str, wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert str(files.path_below(Path("/lists"), name)) == wanted

@@ -77,3 +77,10 @@ def test_a_folder_that_somebody_else_prepared_is_not_used(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     found = user_cache_folder()
     assert found != planted and found.parent == temporary and stat.S_IMODE(found.stat().st_mode) == 0o700
+
+
+def test_a_relative_place_is_ignored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert user_cache_folder() == tmp_path / ".cache" / "edge-sv"

@@ -219,3 +219,8 @@ def test_a_lock_is_one_process_s_at_a_time(tmp_path: Path) -> None:
             other.wait(timeout=2)
     assert other.communicate(timeout=60)[0] == "in\n"
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(DataError, match="its name must be text in UTF-8"):
+        make_print(name="r\udce9my")
