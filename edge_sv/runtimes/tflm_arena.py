@@ -11,27 +11,17 @@ An interpreter whose arena is too small may crash, so each trial runs in a proce
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from edge_sv.errors import DataError
+from edge_sv.runtimes.confined_tflm import confine_here, run_confined
 from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
-from edge_sv.system.processes import BLAS_THREADS
-from edge_sv.system.sandbox import Limits, clean_environment, confine
 
 STEP = 16
 """Alignment of the arena and of everything in it."""
 
-TIMEOUT_S = 300
 LARGEST = 64 << 20
-MEMORY_BYTES = 8 << 30
-LOG_BYTES = 1 << 20
-"""Of a confined process: its memory, and what the interpreter's messages may take in its own folder."""
-
 MARGIN_PERCENT = 5
 MEASURED_ON = "TensorFlow Lite Micro compiled for x86-64, reference kernels, bisection to 16 bytes"
 
@@ -69,34 +59,6 @@ def measure_arena(model: bytes, *, filters: Sequence[tuple[int, ...]] = ()) -> A
     """
     import_tflm()
     return make_arena(int(run_confined("edge_sv.runtimes.tflm_arena", model)), filters=filters)
-
-
-def run_confined(module: str, request: bytes) -> bytes:
-    """Run a module that uses TensorFlow Lite Micro in a process of its own, which calls `confine_here`.
-
-    Args:
-        module: its name; it reads a request on stdin and writes an answer on stdout.
-        request: with the model.
-
-    Raises:
-        DataError: the model does not run there, or does not finish.
-    """
-    with tempfile.TemporaryDirectory(prefix="edge-sv-", ignore_cleanup_errors=True) as home:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", module],
-                input=request,
-                capture_output=True,
-                check=False,
-                cwd=home,
-                env={**clean_environment(home), **dict.fromkeys(BLAS_THREADS, "1"), "PYTHONPATH": _import_path()},
-                timeout=TIMEOUT_S,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise DataError("the model does not finish in TensorFlow Lite Micro") from error
-    if done.returncode != 0:
-        raise DataError("the model does not run in TensorFlow Lite Micro", details={"got": _last_line(done.stderr)})
-    return done.stdout
 
 
 def make_arena(measured: int, *, filters: Sequence[tuple[int, ...]] = ()) -> Arena:
@@ -142,22 +104,6 @@ def _runs(model: bytes, arena_bytes: int) -> bool:
         finally:
             os._exit(status)
     return os.waitpid(child, 0)[1] == 0
-
-
-def confine_here() -> None:
-    """Confine this process, which is about to run a model that may be hostile, to its empty working folder."""
-    places = (os.devnull, str(Path.cwd()))
-    confine(Limits(memory_bytes=MEMORY_BYTES, file_bytes=LOG_BYTES, write=places))
-
-
-def _import_path() -> str:
-    """Return where this process imports from, for a child that is started elsewhere."""
-    return os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
-
-
-def _last_line(text: bytes) -> str:
-    lines = text.decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "the process exited without output"
 
 
 def _main() -> int:

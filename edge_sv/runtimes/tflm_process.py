@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from edge_sv.runtimes.confined_tflm import confine_here, run_confined
 from edge_sv.runtimes.tflm import TflmInterpreter, import_tflm
-from edge_sv.runtimes.tflm_arena import confine_here, run_confined
 from edge_sv.system.npz import dump_arrays, parse_arrays
 
 Arrays = Sequence[npt.NDArray[Any]]

@@ -48,6 +48,6 @@ def test_floats_may_differ_in_their_last_places_and_integers_in_none() -> None:
 
 @pytest.mark.parametrize("output", ["", "inference many\n", "inference " + "9" * 5000 + "\n"])
 def test_a_program_that_counts_nothing_is_told(output: str) -> None:
-    with pytest.raises(DataError, match="counted nothing") as caught:
+    with pytest.raises(DataError, match="reported no instruction counts") as caught:
         _inference(FirmwareRun(output, 0, 1, 1, 1, 1, 1))
     assert len(str(caught.value)) < 400

@@ -99,6 +99,6 @@ def test_figures_are_read_or_missed_in_words() -> None:
 
     assert read("inference 123\narena 456\n") == (123, 456)
     for output in ("", "inference 5\n", f"inference {'9' * 5000}\narena 1\n"):
-        with pytest.raises(DataError, match="counted nothing") as caught:
+        with pytest.raises(DataError, match="reported no instruction counts") as caught:
             read(output)
         assert len(str(caught.value)) < 400
