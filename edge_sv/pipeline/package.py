@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from edge_sv.artifacts.locate import MANIFEST_FILE
 from edge_sv.errors import DataError, UsageError
 from edge_sv.package import DevicePackage, read_package, write_package
 from edge_sv.package.kind import find_kind
@@ -22,7 +22,7 @@ from edge_sv.plugins.generator import find_generator
 from edge_sv.plugins.table_writer import find_table_writer
 from edge_sv.scoring.speech_sample import check_sample
 from edge_sv.system.bundled import targets_dir
-from edge_sv.system.files import atomic_folder
+from edge_sv.system.files import write_folder
 from edge_sv.system.stage_cache import folder_sha256
 
 CODE = ("edge_sv.package.write", "edge_sv.pipeline.check_generated_c", "edge_sv.pipeline.check_lookup_tables")
@@ -91,8 +91,9 @@ def place_at(out: Path) -> Callable[[DevicePackage], tuple[DevicePackage, bool]]
     def place(package: DevicePackage) -> tuple[DevicePackage, bool]:
         if (there := _find_same(out, package)) is not None:
             return there, False
-        with atomic_folder(out, own=package_files(out, new=package.manifest.files or ())) as temporary:
-            shutil.copytree(package.path, temporary, dirs_exist_ok=True)
+        files = (*(package.manifest.files or ()), MANIFEST_FILE)
+        contents = {name: (package.path / name).read_bytes() for name in files}
+        write_folder(out, contents, own=package_files(out, new=files))
         return read_package(out), True
 
     return place

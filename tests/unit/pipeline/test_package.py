@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
 
 from edge_sv.artifacts.artifact import ModelArtifact
-from edge_sv.errors import UsageError
+from edge_sv.errors import DataError, UsageError
 from edge_sv.package import DevicePackage, write_package
 from edge_sv.package.target import load_target
 from edge_sv.pipeline.package import place_at, refuse_foreign_folder
@@ -30,6 +31,18 @@ def test_placed_once(package: DevicePackage, tmp_path: Path) -> None:
     assert place(package)[1] is True and place(package)[1] is False
     (tmp_path / "out" / "model.tflite").write_bytes(b"damaged")
     assert place(package)[1] is True and place(package)[1] is False
+
+
+def test_a_full_disk_is_told_once_and_leaves_nothing(package: DevicePackage, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(DataError, match="cannot write") as caught:
+            place_at(tmp_path / "out")(package)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.details == {"got": "File too large"} and "free some space" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_of_the_users_in_a_package_stay_when_it_is_built_again(package: DevicePackage, tmp_path: Path) -> None:
